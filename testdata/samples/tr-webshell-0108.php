@@ -1,0 +1,3 @@
+<?php exit;
+$f = 'base'.'64_decode';
+echo strrev('edoced_46esab');

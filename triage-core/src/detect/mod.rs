@@ -1,0 +1,274 @@
+//! The detectors: what turns evidence into findings.
+//!
+//! A detector sees every object of the sweep once, in any order and from any thread, and may draw a conclusion at the end
+//! from what it remembers. What it says depends on the evidence alone: not on the order of visits, not on the number of
+//! threads, not on whether the evidence is a live host or a bundle of it. A detector never opens a file, follows a link or
+//! runs anything, and a fault in one becomes a gap, never the end of the scan.
+
+mod account;
+mod cron;
+mod indicator;
+mod module_signature;
+mod placement;
+mod rules;
+mod shell;
+mod tampering;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod testing;
+mod yara;
+
+pub use account::AccountDetector;
+pub use cron::CronDetector;
+pub use indicator::{IndicatorDetector, IndicatorError, Indicators};
+pub use module_signature::ModuleSignatureDetector;
+pub use placement::PlacementDetector;
+pub use rules::{ProblemKind, RuleInfo, RuleProblem, RuleSet, RuleSource};
+pub use tampering::TamperingDetector;
+pub use yara::{YaraDetector, YaraOptions};
+
+use crate::model::{Evidence, EvidencePath, Finding, Gap, GapReason, Outcome, Subject};
+use crate::sweep::{Swept, Visitor};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// One detector.
+pub trait Detector: Send + Sync {
+    /// Looks at one object. State that a conclusion needs is kept behind a lock.
+    fn inspect(&self, file: &Swept<'_>, report: &mut Report);
+
+    /// Says what only the whole evidence shows; called once, after the last object.
+    fn conclude(&self, host: &HostContext, report: &mut Report) {
+        let _ = (host, report);
+    }
+}
+
+/// What a detector has to say.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What was found.
+    pub findings: Vec<Finding>,
+    /// What could not be judged.
+    pub gaps: Vec<Gap>,
+}
+
+/// What is known of the evidence as a whole when the conclusions are drawn.
+#[derive(Clone, Copy)]
+pub struct HostContext<'a> {
+    /// Says whether the source shows a whole host, so that the absence of a file means something.
+    pub is_host: bool,
+    /// What was not read.
+    pub gaps: &'a [Gap],
+    /// Says whether a path was asked for at all; in a bundle, whether its profile asked for it.
+    pub selects: &'a (dyn Fn(&EvidencePath) -> bool + Sync),
+}
+
+impl HostContext<'_> {
+    /// Says whether it means something that no object of this path was seen.
+    pub fn shows_absence_of(&self, path: &EvidencePath) -> bool {
+        self.is_host && (self.selects)(path) && !self.gaps.iter().any(|gap| path.starts_with(&gap.path))
+    }
+}
+
+/// The enabled detectors, as one visitor of the sweep.
+pub struct Detectors {
+    detectors: Vec<Box<dyn Detector>>,
+    report: Mutex<Report>,
+}
+
+impl Detectors {
+    /// These detectors and no others.
+    pub fn new(detectors: Vec<Box<dyn Detector>>) -> Self {
+        Self { detectors, report: Mutex::default() }
+    }
+
+    /// All detectors that are built in, with the built-in indicators, and those of `others` (YARA).
+    ///
+    /// # Errors
+    /// Never in a build whose tests have passed.
+    pub fn builtin(others: Vec<Box<dyn Detector>>) -> Result<Self, IndicatorError> {
+        let indicators = Arc::new(Indicators::builtin()?);
+        let mut detectors: Vec<Box<dyn Detector>> = vec![
+            Box::new(IndicatorDetector::new(Arc::clone(&indicators))),
+            Box::new(AccountDetector::new(Arc::clone(&indicators))),
+            Box::new(CronDetector::new(Arc::clone(&indicators))),
+            Box::new(PlacementDetector),
+            Box::new(TamperingDetector::new(Arc::clone(&indicators))),
+            Box::new(ModuleSignatureDetector::new(indicators)),
+        ];
+        detectors.extend(others);
+        Ok(Self::new(detectors))
+    }
+
+    /// Draws the conclusions, and gives all findings: each once, worst and surest first.
+    ///
+    /// Where one rule found the same thing twice, the better finding stays and takes over the other's evidence.
+    pub fn conclude(self, context: &HostContext) -> Outcome<Vec<Finding>> {
+        let mut all = self.report.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for detector in &self.detectors {
+            guarded(&EvidencePath::root(), &mut all, |report| detector.conclude(context, report));
+        }
+        all.gaps.sort();
+        all.gaps.dedup();
+        Outcome { value: merge(all.findings), gaps: all.gaps }
+    }
+}
+
+impl Visitor for Detectors {
+    fn visit(&self, file: &Swept<'_>) {
+        let mut report = Report::default();
+        for detector in &self.detectors {
+            guarded(file.path, &mut report, |report| detector.inspect(file, report));
+        }
+        if report.findings.is_empty() && report.gaps.is_empty() {
+            return;
+        }
+        let mut all = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        all.findings.append(&mut report.findings);
+        all.gaps.append(&mut report.gaps);
+    }
+}
+
+/// Runs one detector so that a fault in it costs what it would have said of this object, and nothing else.
+fn guarded(path: &EvidencePath, report: &mut Report, detect: impl FnOnce(&mut Report)) {
+    if catch_unwind(AssertUnwindSafe(|| detect(report))).is_err() {
+        report.gaps.push(Gap::new(path.clone(), GapReason::Unreadable, "a detector failed on it"));
+    }
+}
+
+/// Says whether the bytes are PHP: an opening tag of PHP stands in them, at the beginning or further on.
+///
+/// `<?php` has to be followed by a blank, as PHP demands. `<?=` and a bare `<?` count only in what is text, because two or three
+/// bytes stand in any compressed picture by chance; `<?xml` and `<?xpacket` are none.
+pub fn looks_like_php(bytes: &[u8]) -> bool {
+    let is_text = std::cell::LazyCell::new(|| !bytes.contains(&0));
+    let mut rest = bytes;
+    while let Some(at) = find(rest, b"<?") {
+        rest = rest.get(at + 2..).unwrap_or_default();
+        if rest.get(..3).is_some_and(|word| word.eq_ignore_ascii_case(b"php"))
+            && rest.get(3).is_none_or(u8::is_ascii_whitespace)
+        {
+            return true;
+        }
+        if rest.first().is_some_and(|&b| b == b'=' || b.is_ascii_whitespace()) && *is_text {
+            return true;
+        }
+    }
+    false
+}
+
+/// Where `needle` first stands.
+fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
+    let first = *needle.first()?;
+    let mut from = 0;
+    loop {
+        let rest = text.get(from..)?;
+        let at = from + rest.iter().position(|&b| b == first)?;
+        if text.get(at..)?.starts_with(needle) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+}
+
+fn merge(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort_by(|a, b| a.rank().cmp(&b.rank()).then_with(|| tie(a).cmp(&tie(b))));
+    let mut merged: Vec<Finding> = Vec::with_capacity(findings.len());
+    let mut place = std::collections::HashMap::new();
+    for finding in findings {
+        let Some(kept) = place.get(&finding.id).and_then(|&at: &usize| merged.get_mut(at)) else {
+            place.insert(finding.id.clone(), merged.len());
+            merged.push(finding);
+            continue;
+        };
+        for evidence in finding.evidence {
+            if !kept.evidence.contains(&evidence) {
+                kept.evidence.push(evidence);
+            }
+        }
+    }
+    merged
+}
+
+/// What tells two findings of one id apart, so that the order in which they arrived does not matter.
+fn tie(finding: &Finding) -> (u64, &str, &[Evidence]) {
+    let line = match &finding.subject {
+        Subject::CronEntry { line, .. } | Subject::Line { line, .. } => *line,
+        _ => 0,
+    };
+    (line, &finding.title, &finding.evidence)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use crate::model::{Category, FileKind, FileMeta, Mode, Severity};
+
+    struct Panics;
+
+    impl Detector for Panics {
+        fn inspect(&self, file: &Swept<'_>, report: &mut Report) {
+            report.findings.push(finding(file.path, Severity::High, "before"));
+            assert!(file.path.as_bytes() != b"/bad", "on purpose");
+        }
+    }
+
+    fn finding(path: &EvidencePath, severity: Severity, title: &str) -> Finding {
+        let subject = Subject::File { path: path.clone(), sha256: None };
+        let evidence = Evidence::Attribute { name: "title".into(), value: title.into() };
+        Finding::new("TR-TEST-0001", title, (Category::Tampering, severity, 80), subject, vec![evidence])
+    }
+
+    fn context() -> HostContext<'static> {
+        HostContext { is_host: true, gaps: &[], selects: &|_| true }
+    }
+
+    #[test]
+    fn a_detector_that_panics_costs_one_gap_and_no_finding() {
+        let meta = FileMeta::bare(FileKind::File, Mode::new(0o644), 0);
+        let detectors = Detectors::new(vec![Box::new(Panics)]);
+        for path in ["/bad", "/good"] {
+            let path = EvidencePath::new(path).unwrap();
+            detectors.visit(&Swept { path: &path, meta: &meta, sha256: None, content: None });
+        }
+        let outcome = detectors.conclude(&context());
+        assert_eq!(outcome.value.len(), 2);
+        assert_eq!(outcome.gaps.len(), 1);
+        assert_eq!(outcome.gaps[0].path.as_bytes(), b"/bad");
+    }
+
+    #[test]
+    fn the_same_finding_twice_is_one_with_the_evidence_of_both_in_any_order() {
+        let path = EvidencePath::new("/x").unwrap();
+        let (a, b) = (finding(&path, Severity::Low, "a"), finding(&path, Severity::High, "b"));
+        let merged = merge(vec![a.clone(), b.clone()]);
+        assert_eq!(merged, merge(vec![b, a]));
+        assert_eq!(merged.len(), 1);
+        assert_eq!((merged[0].severity, merged[0].evidence.len()), (Severity::High, 2));
+    }
+
+    #[test]
+    fn php_is_told_from_pictures_and_xml() {
+        for php in [&b"<?php exit;"[..], b"\x89PNG\0<?PHP\nexit;", b"text <?= $x ?>", b"<?\nexit;", b"<?php"] {
+            assert!(looks_like_php(php), "{php:?}");
+        }
+        for other in
+            [&b"<?xml version='1.0'?>"[..], b"\xff\xd8\0<?= \0<? ", b"<?xpacket begin=''?>", b"<?phpx", b"", b"<?"]
+        {
+            assert!(!looks_like_php(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn absence_says_nothing_inside_a_gap_or_outside_the_selection() {
+        let path = |text| EvidencePath::new(text).unwrap();
+        let gaps = [Gap::new(path("/var/www/html/admin"), GapReason::PermissionDenied, "")];
+        let selects = |path: &EvidencePath| path.as_bytes().starts_with(b"/var");
+        let context = HostContext { is_host: true, gaps: &gaps, selects: &selects };
+        assert!(context.shows_absence_of(&path("/var/www/html/index.php")));
+        assert!(!context.shows_absence_of(&path("/var/www/html/admin/ajax.php")));
+        assert!(!context.shows_absence_of(&path("/etc/passwd")));
+        assert!(!HostContext { is_host: false, ..context }.shows_absence_of(&path("/var/x")));
+    }
+}
