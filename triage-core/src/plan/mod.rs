@@ -1,0 +1,16 @@
+//! Plans: what would be done, step by step, as data that can be shown, kept, compared and refused.
+//!
+//! Planning never writes. A plan records what it saw of each object; `apply` refuses an object that no longer meets the
+//! step's expectation. The dry run *is* the plan.
+
+mod error;
+pub mod file;
+mod login;
+mod make;
+mod step;
+mod subset;
+
+pub use crate::playbook::{Affects, Risk};
+pub use error::PlanError;
+pub use make::{PlanRequest, make};
+pub use step::{Plan, Step, StepStatus};

@@ -1,0 +1,99 @@
+//! The plan file: `docs/formats/plan.md` specifies it.
+
+use crate::action::{Action, State};
+use crate::model::{Digest, FindingId, HostIdentity, Timestamp};
+use crate::playbook::{Affects, Risk};
+use serde::{Deserialize, Serialize};
+
+/// What planning learned of a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StepStatus {
+    /// It would change the object.
+    WouldChange,
+    /// The object already is as it should be.
+    NoOp,
+    /// It must not be done.
+    Blocked {
+        /// Why.
+        why: String,
+    },
+    /// What it would do cannot be seen from here.
+    CannotKnow {
+        /// Why.
+        why: String,
+    },
+    /// A person has to say something first.
+    NeedsInput {
+        /// What.
+        what: String,
+    },
+}
+
+/// One step: an action on one object, and what was seen of the object when the plan was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its number, from 1; steps run in this order. A part of a plan keeps the numbers, so there may be holes.
+    pub number: u32,
+    /// What it does, for a person: one line.
+    pub title: String,
+    /// What it does.
+    pub action: Action,
+    /// What planning learned.
+    #[serde(flatten)]
+    pub status: StepStatus,
+    /// The object when it was planned. For a later step on the same object, what the earlier one leaves there.
+    pub before: State,
+    /// The object afterwards. Of its times only the modification time of restored objects is promised.
+    pub after: State,
+    /// The change as a person reads it: a unified diff for text, one sentence for the rest. Secrets are struck out.
+    pub preview: String,
+    /// How much can go wrong.
+    pub risk: Risk,
+    /// Which services it can touch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub affects: Vec<Affects>,
+    /// Which findings it deals with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<FindingId>,
+    /// The playbook and its step that asked for it: `freepbx/web-shell#quarantine-shells`.
+    pub source: String,
+    /// Says that it puts a malicious object back, or lifts containment; only in rollback plans.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restores_malicious: bool,
+}
+
+/// A plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// 1.
+    pub format_version: u32,
+    /// `triage` and its version.
+    pub tool: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// The host it is for.
+    pub host: HostIdentity,
+    /// What was looked at: the root or bundle, as a person calls it.
+    pub target: String,
+    /// The playbooks it was made from, in order. A rollback plan has `rollback of RUN`.
+    pub playbooks: Vec<String>,
+    /// The steps in the order in which they run.
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// The digest that `apply --digest` compares: SHA-256 of the plan file's bytes as [`Plan::to_json`] writes them.
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.to_json().as_bytes())
+    }
+
+    /// The plan file: indented JSON with a newline at the end.
+    pub fn to_json(&self) -> String {
+        // Only maps with keys that are not text can fail here, and a plan has none.
+        let mut json = serde_json::to_string_pretty(self).unwrap_or_default();
+        json.push('\n');
+        json
+    }
+}

@@ -1,0 +1,537 @@
+//! Expressions: CEL over findings and facts of the host.
+//!
+//! What an expression sees of a name is escaped text, good for a comparison; what it gives back are handles, the numbers of
+//! findings, so that no action is ever built from text that an expression made.
+//!
+//! The interpreter has no limit of its own. Expressions cannot loop but over lists, so the work is bounded before the start: by
+//! the length of the expression, how deep its loops are nested, and how often it goes through the findings.
+
+use super::error::suggestion;
+use crate::model::{Category, Finding, HostIdentity, Severity, Subject, escape};
+use cel::common::ast::operators;
+use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
+use cel::objects::{Key, Map, Value};
+use cel::{Context, ExecutionError, Program};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// The longest expression, in bytes.
+const MAX_BYTES: usize = 4096;
+/// The deepest nesting of loops (`filter`, `map`, `exists`, …).
+const MAX_LOOPS: usize = 2;
+/// The most times that the body of an expression's loops may run.
+const MAX_ROUNDS: u64 = 10_000_000;
+/// What a list that is neither the findings nor written out is reckoned as.
+const SHORT_LIST: u64 = 16;
+
+const VARIABLES: [&str; 2] = ["findings", "host"];
+const FUNCTIONS: [&str; 6] = ["severity", "size", "contains", "startsWith", "endsWith", "has"];
+/// Every field that a finding, its subject or the host has.
+const FIELDS: [&str; 16] = [
+    "index",
+    "id",
+    "rule",
+    "title",
+    "category",
+    "severity",
+    "severity_rank",
+    "confidence",
+    "subject",
+    "attack",
+    "type",
+    "path",
+    "name",
+    "line",
+    "text",
+    "sha256",
+];
+const HOST_FIELDS: [&str; 2] = ["hostname", "marks"];
+
+/// A compiled expression.
+pub(super) struct Expression {
+    text: String,
+    program: Program,
+    loops: Loops,
+}
+
+/// What is wrong with an expression, and where in it, if that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// Byte offset in the expression.
+    pub(super) at: Option<usize>,
+    pub(super) detail: String,
+    pub(super) hint: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Loops {
+    nesting: usize,
+    over_findings: u32,
+    longest_list: u64,
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.text)
+    }
+}
+
+impl Expression {
+    /// Compiles an expression and holds its names and words against what there is.
+    pub(super) fn compile(text: &str) -> Result<Self, Fault> {
+        if text.len() > MAX_BYTES {
+            return Err(fault(
+                None,
+                format!("the expression has {} bytes, and at most {MAX_BYTES} are read", text.len()),
+            ));
+        }
+        let program = Program::compile(text).map_err(|errors| {
+            let Some(first) = errors.errors.first() else { return fault(None, "it is not an expression") };
+            fault(offset_of(text, first.pos), first.msg.lines().next().unwrap_or_default().to_owned())
+        })?;
+        let mut check = Check { program: &program, locals: Vec::new(), loops: Loops::default() };
+        check.visit(program.expression(), 0)?;
+        let loops = check.loops;
+        Ok(Self { text: text.to_owned(), program, loops })
+    }
+
+    /// The findings that it selects: their indices, ascending, each once.
+    pub(super) fn select(&self, facts: &Facts) -> Result<Vec<usize>, Fault> {
+        let Value::List(items) = self.run(facts)? else {
+            return Err(fault(None, "it does not give a list of findings"));
+        };
+        let mut indices = Vec::with_capacity(items.len());
+        for item in items.iter() {
+            let index = match item {
+                Value::Map(map) => map.map.get(&Key::from("index")),
+                _ => None,
+            };
+            match index {
+                Some(&Value::Int(index)) => match usize::try_from(index) {
+                    Ok(index) if index < facts.count => indices.push(index),
+                    _ => return Err(fault(None, format!("it gives finding {index}, and there is none"))),
+                },
+                _ => return Err(fault(None, "it gives something that is not a finding")),
+            }
+        }
+        indices.sort_unstable();
+        indices.dedup();
+        Ok(indices)
+    }
+
+    /// Says whether it holds.
+    pub(super) fn holds(&self, facts: &Facts) -> Result<bool, Fault> {
+        match self.run(facts)? {
+            Value::Bool(holds) => Ok(holds),
+            _ => Err(fault(None, "it is neither true nor false")),
+        }
+    }
+
+    fn run(&self, facts: &Facts) -> Result<Value, Fault> {
+        let rounds = (facts.count as u64).max(1).saturating_pow(self.loops.over_findings);
+        let inner = if self.loops.nesting > 1 { self.loops.longest_list.max(SHORT_LIST) } else { 1 };
+        if rounds.saturating_mul(inner) > MAX_ROUNDS {
+            return Err(fault(None, format!("it would go through {} findings too often", facts.count)));
+        }
+        self.program.execute(&facts.context).map_err(|error| fault(None, first_line(&error)))
+    }
+}
+
+fn fault(at: Option<usize>, detail: impl Into<String>) -> Fault {
+    Fault { at, detail: detail.into(), hint: None }
+}
+
+fn first_line(error: &ExecutionError) -> String {
+    let text = error.to_string();
+    let line: String = text.chars().take(300).collect();
+    escape(line.as_bytes())
+}
+
+/// Line and column, both from 1, as a byte offset.
+fn offset_of(text: &str, (line, column): (isize, isize)) -> Option<usize> {
+    let line = usize::try_from(line).ok()?.checked_sub(1)?;
+    let column = usize::try_from(column).ok()?.checked_sub(1)?;
+    let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    Some((start + column).min(text.len()))
+}
+
+/// The walk over a compiled expression that finds misspelt names before anything runs.
+struct Check<'a> {
+    program: &'a Program,
+    /// Names that loops have bound.
+    locals: Vec<String>,
+    loops: Loops,
+}
+
+impl Check<'_> {
+    fn visit(&mut self, node: &IdedExpr, nesting: usize) -> Result<(), Fault> {
+        match &node.expr {
+            Expr::Unspecified | Expr::Literal(_) => {}
+            Expr::Ident(name) => self.ident(node.id, name)?,
+            Expr::Select(select) => {
+                let is_host = matches!(&select.operand.expr, Expr::Ident(name) if name == "host");
+                let known: &[&str] = if is_host { &HOST_FIELDS } else { &FIELDS };
+                if !known.contains(&select.field.as_str()) {
+                    let detail = format!("there is no field `{}`", escape(select.field.as_bytes()));
+                    return Err(self.unknown(node.id, detail, &select.field, known));
+                }
+                self.visit(&select.operand, nesting)?;
+            }
+            Expr::Call(call) => {
+                let is_operator = !call.func_name.starts_with(|c: char| c.is_ascii_alphabetic());
+                if !is_operator && !FUNCTIONS.contains(&call.func_name.as_str()) {
+                    let detail = format!("there is no function `{}`", escape(call.func_name.as_bytes()));
+                    let mut fault = self.unknown(node.id, detail, &call.func_name, &FUNCTIONS);
+                    // The parser puts a call where its parenthesis opens.
+                    let head = fault.at.and_then(|at| self.program.source_info().source.get(..at)).unwrap_or_default();
+                    if head.ends_with(&call.func_name) {
+                        fault.at = fault.at.map(|at| at - call.func_name.len());
+                    }
+                    return Err(fault);
+                }
+                self.words(&call.func_name, &call.args)?;
+                for part in call.target.as_deref().into_iter().chain(&call.args) {
+                    self.visit(part, nesting)?;
+                }
+            }
+            Expr::List(list) => {
+                self.loops.longest_list = self.loops.longest_list.max(list.elements.len() as u64);
+                for element in &list.elements {
+                    self.visit(element, nesting)?;
+                }
+            }
+            Expr::Map(map) => self.entries(map.entries.iter().map(|entry| &entry.expr), nesting)?,
+            Expr::Struct(object) => self.entries(object.entries.iter().map(|entry| &entry.expr), nesting)?,
+            Expr::Comprehension(each) => {
+                let nesting = nesting + 1;
+                if nesting > MAX_LOOPS {
+                    let detail = format!("loops are nested more than {MAX_LOOPS} deep");
+                    return Err(fault(self.offset(node.id), detail));
+                }
+                self.loops.nesting = self.loops.nesting.max(nesting);
+                self.visit(&each.iter_range, nesting - 1)?;
+                let bound = self.locals.len();
+                self.locals.extend([each.iter_var.clone(), each.accu_var.clone()]);
+                self.locals.extend(each.iter_var2.clone());
+                for part in [&each.accu_init, &each.loop_cond, &each.loop_step, &each.result] {
+                    self.visit(part, nesting)?;
+                }
+                self.locals.truncate(bound);
+            }
+        }
+        Ok(())
+    }
+
+    fn entries<'e>(&mut self, entries: impl Iterator<Item = &'e EntryExpr>, nesting: usize) -> Result<(), Fault> {
+        for entry in entries {
+            match entry {
+                EntryExpr::StructField(field) => self.visit(&field.value, nesting)?,
+                EntryExpr::MapEntry(entry) => {
+                    self.visit(&entry.key, nesting)?;
+                    self.visit(&entry.value, nesting)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn ident(&mut self, id: u64, name: &str) -> Result<(), Fault> {
+        if self.locals.iter().any(|local| local == name) {
+            return Ok(());
+        }
+        if name == "findings" {
+            self.loops.over_findings += 1;
+        }
+        if VARIABLES.contains(&name) {
+            return Ok(());
+        }
+        let known: Vec<&str> =
+            self.locals.iter().map(String::as_str).filter(|l| !l.starts_with('@')).chain(VARIABLES).collect();
+        Err(self.unknown(id, format!("there is no `{}`", escape(name.as_bytes())), name, &known))
+    }
+
+    /// Holds words that are compared with a category, severity or type against the words that there are.
+    fn words(&self, function: &str, args: &[IdedExpr]) -> Result<(), Fault> {
+        let (field, words): (&str, Vec<&IdedExpr>) = match (function, args) {
+            ("severity", [word]) => ("severity", vec![word]),
+            (operators::EQUALS | operators::NOT_EQUALS, [a, b]) => match (field_of(a), field_of(b)) {
+                (Some(field), _) => (field, vec![b]),
+                (_, Some(field)) => (field, vec![a]),
+                _ => return Ok(()),
+            },
+            (operators::IN, [a, list]) => match (field_of(a), &list.expr) {
+                (Some(field), Expr::List(list)) => (field, list.elements.iter().collect()),
+                _ => return Ok(()),
+            },
+            _ => return Ok(()),
+        };
+        let known: &[&str] = match field {
+            "category" => &CATEGORIES,
+            "severity" => &SEVERITIES,
+            "type" => &TYPES,
+            _ => return Ok(()),
+        };
+        for node in words {
+            if let Expr::Literal(LiteralValue::String(word)) = &node.expr {
+                let word = word.inner();
+                if !known.contains(&word) {
+                    let detail = format!("there is no {field} `{}`", escape(word.as_bytes()));
+                    return Err(self.unknown(node.id, detail, word, known));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn unknown(&self, id: u64, detail: String, word: &str, known: &[&str]) -> Fault {
+        Fault { at: self.offset(id), detail, hint: suggestion(word, known) }
+    }
+
+    fn offset(&self, id: u64) -> Option<usize> {
+        self.program.source_info().offset_for(id).and_then(|(start, _)| usize::try_from(start).ok())
+    }
+}
+
+fn field_of(node: &IdedExpr) -> Option<&str> {
+    match &node.expr {
+        Expr::Select(select) if !select.test => Some(&select.field),
+        _ => None,
+    }
+}
+
+const CATEGORIES: [&str; 9] = [
+    "web_shell",
+    "persistence",
+    "account",
+    "tampering",
+    "exploitation",
+    "toll_fraud",
+    "vulnerable",
+    "exposure",
+    "hardening",
+];
+const SEVERITIES: [&str; 5] = ["info", "low", "medium", "high", "critical"];
+const TYPES: [&str; 5] = ["file", "account", "cron_entry", "line", "module"];
+
+/// What expressions see.
+pub struct Facts {
+    context: Context<'static, 'static>,
+    count: usize,
+}
+
+impl fmt::Debug for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "facts of {} findings", self.count)
+    }
+}
+
+impl Facts {
+    /// Findings, which handles are indices of, and the host.
+    pub fn new(findings: &[Finding], host: &HostIdentity) -> Self {
+        let values: Vec<Value> =
+            findings.iter().enumerate().map(|(index, finding)| finding_value(index, finding)).collect();
+        let mut context = Context::default();
+        context.add_variable_from_value("findings", Value::List(Arc::new(values)));
+        context.add_variable_from_value(
+            "host",
+            object([("hostname", Value::from(host.hostname.to_string())), ("marks", Value::from(host.marks.clone()))]),
+        );
+        // The name is ours and no standard function has it; were that to change, `compile` of every built-in playbook would fail
+        // its test.
+        let _ = context.add_function("severity", severity_rank);
+        Self { context, count: findings.len() }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the interpreter calls it with an owned text")]
+fn severity_rank(word: Arc<String>) -> Result<i64, ExecutionError> {
+    Severity::parse(&word).map(rank).ok_or_else(|| ExecutionError::FunctionError {
+        function: "severity".to_owned(),
+        message: format!("there is no severity `{}`", escape(word.as_bytes())),
+    })
+}
+
+/// 0 for info to 4 for critical.
+fn rank(severity: Severity) -> i64 {
+    match severity {
+        Severity::Info => 0,
+        Severity::Low => 1,
+        Severity::Medium => 2,
+        Severity::High => 3,
+        Severity::Critical => 4,
+    }
+}
+
+fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
+    let map: HashMap<Key, Value> = fields.into_iter().map(|(name, value)| (Key::from(name), value)).collect();
+    Value::Map(Map { map: Arc::new(map) })
+}
+
+/// Handles and counts that do not fit are those of no list that fits into memory.
+fn int(number: impl TryInto<i64>) -> Value {
+    Value::Int(number.try_into().unwrap_or(i64::MAX))
+}
+
+fn finding_value(index: usize, finding: &Finding) -> Value {
+    object([
+        ("index", int(index)),
+        ("id", Value::from(finding.id.0.as_str())),
+        ("rule", Value::from(finding.rule.0.as_str())),
+        ("title", Value::from(finding.title.as_str())),
+        ("category", Value::from(finding.category.as_str())),
+        ("severity", Value::from(finding.severity.as_str())),
+        ("severity_rank", Value::Int(rank(finding.severity))),
+        ("confidence", int(finding.confidence)),
+        ("subject", subject_value(&finding.subject)),
+        ("attack", Value::from(finding.attack.clone())),
+    ])
+}
+
+fn subject_value(subject: &Subject) -> Value {
+    let kind = ("type", Value::from(subject.kind()));
+    let path = ("path", Value::from(subject.path().to_string()));
+    match subject {
+        Subject::File { sha256, .. } => {
+            object([kind, path, ("sha256", Value::from(sha256.map(|digest| digest.to_string()).unwrap_or_default()))])
+        }
+        Subject::Account { name, .. } | Subject::Module { name, .. } => {
+            object([kind, path, ("name", Value::from(name.to_string()))])
+        }
+        Subject::CronEntry { line, text, .. } | Subject::Line { line, text, .. } => {
+            object([kind, path, ("line", int(*line)), ("text", Value::from(text.to_string()))])
+        }
+    }
+}
+
+/// One finding of every kind of subject in every category, critical and certain: what a playbook is tried on when it is loaded.
+pub(super) fn specimens() -> Vec<Finding> {
+    use crate::model::{Digest, EvidencePath, RawText};
+    let path = EvidencePath::root().join(b"specimen");
+    let text = RawText::from("specimen");
+    let subjects = [
+        Subject::File { path: path.clone(), sha256: Some(Digest::of(b"")) },
+        Subject::Account { path: path.clone(), name: text.clone() },
+        Subject::CronEntry { path: path.clone(), line: 1, text: text.clone() },
+        Subject::Line { path: path.clone(), line: 1, text: text.clone() },
+        Subject::Module { path, name: text },
+    ];
+    CATEGORIES
+        .iter()
+        .filter_map(|word| Category::parse(word))
+        .flat_map(|category| {
+            subjects.iter().map(move |subject| {
+                let weight = (category, Severity::Critical, 100);
+                Finding::new("TR-SPECIMEN-0001", "specimen", weight, subject.clone(), Vec::new())
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::model::{Digest, EvidencePath, RawText};
+    use proptest::prelude::*;
+
+    fn host() -> HostIdentity {
+        HostIdentity {
+            digest: Digest::of(b"host"),
+            marks: vec!["machine-id".to_owned()],
+            hostname: RawText::from("pbx"),
+        }
+    }
+
+    fn file(path: &[u8], severity: Severity, confidence: u8) -> Finding {
+        let subject = Subject::File { path: EvidencePath::new(path).unwrap(), sha256: None };
+        Finding::new("TR-TEST-0001", "t", (Category::WebShell, severity, confidence), subject, Vec::new())
+    }
+
+    fn select(text: &str, findings: &[Finding]) -> Result<Vec<usize>, Fault> {
+        Expression::compile(text)?.select(&Facts::new(findings, &host()))
+    }
+
+    #[test]
+    fn a_selection_gives_handles() {
+        let findings = [
+            file(b"/a\nb", Severity::High, 80),
+            file(b"/c", Severity::Low, 99),
+            file(b"/d\xff", Severity::Critical, 74),
+        ];
+        let text = r#"findings.filter(f, f.severity_rank >= severity("high") && f.confidence >= 75 && f.subject.type == "file")"#;
+        assert_eq!(select(text, &findings), Ok(vec![0]));
+        assert_eq!(select("findings", &findings), Ok(vec![0, 1, 2]));
+        assert_eq!(select(r#"findings.filter(f, f.subject.path == "/d\\xff")"#, &findings), Ok(vec![2]));
+        assert_eq!(select("[findings[2], findings[0], findings[2]]", &findings), Ok(vec![0, 2]));
+    }
+
+    #[test]
+    fn text_from_an_expression_is_no_handle() {
+        let findings = [file(b"/a", Severity::High, 80)];
+        for text in [
+            "findings.map(f, f.subject.path)",
+            r#"["/etc/passwd"]"#,
+            "[0]",
+            "1",
+            r#"[{"index": 7}]"#,
+            r#"[{"index": -1}]"#,
+        ] {
+            assert!(select(text, &findings).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn misspelt_names_and_words_are_found_before_anything_runs() {
+        for (text, at, hint) in [
+            ("findigns.filter(f, true)", 0, "`findings`"),
+            ("findings.filter(f, f.categry == 'web_shell')", 19, "`category`"),
+            ("findings.filter(f, f.category == 'webshell')", 33, "`web_shell`"),
+            ("findings.filter(f, f.category in ['account', 'persistance'])", 45, "`persistence`"),
+            ("findings.filter(f, f.subject.type == 'cronentry')", 37, "`cron_entry`"),
+            ("findings.filter(f, f.severity_rank >= severity('hihg'))", 47, "`high`"),
+            ("findings.filter(f, f.title.startWith('x'))", 27, "`startsWith`"),
+            ("host.hostnam == 'x'", 0, "`hostname`"),
+        ] {
+            let fault = Expression::compile(text).unwrap_err();
+            assert!(fault.hint.as_deref().unwrap_or_default().contains(hint), "{text}: {fault:?}");
+            let found = fault.at.unwrap();
+            assert!(found >= at && found <= at + 11, "{text}: {fault:?}");
+        }
+    }
+
+    #[test]
+    fn broken_expressions_say_where() {
+        let fault = Expression::compile("findings.filter(f, f.confidence >= )").unwrap_err();
+        assert!(fault.at.is_some(), "{fault:?}");
+        for text in [
+            "",
+            "(",
+            "'",
+            "findings.filter(f",
+            "\u{0}",
+            "findings.filter(f, f.title == \"\u{202e}\"",
+            &"(".repeat(4000),
+        ] {
+            assert!(Expression::compile(text).is_err(), "{text}");
+        }
+        assert!(Expression::compile(&"1+".repeat(3000)).is_err());
+    }
+
+    #[test]
+    fn work_is_bounded_before_it_starts() {
+        let many: Vec<Finding> = (0..4000).map(|n| file(format!("/{n}").as_bytes(), Severity::High, 80)).collect();
+        assert!(select("findings.filter(f, findings.exists(g, g.id == f.id))", &many).is_err());
+        assert!(Expression::compile("[1].map(a, [1].map(b, [1].map(c, c)))").is_err());
+        assert_eq!(select("findings.filter(f, f.confidence == 80)", &many).unwrap().len(), 4000);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_compiler_panic(text in "([a-z.(){}\\[\\]?:&|!<>=+*/%,'\"\\\\0-9 é\n-]|findings|filter\\(f, |f\\.subject|host|severity\\(){0,24}") {
+            if let Ok(expression) = Expression::compile(&text) {
+                let _ = expression.select(&Facts::new(&[file(b"/a", Severity::High, 80)], &host()));
+            }
+        }
+    }
+}
