@@ -1,0 +1,179 @@
+//! Looking at everything before anything is changed.
+
+use super::run::Session;
+use super::target::{NoSlot, Sight, Slot, inode_of_state};
+use super::{ApplyError, Refusal, StepEvent};
+use crate::action::{Action, Change, EDIT_LIMIT, Obstacle, Present, State};
+use crate::journal::{Run, StepRef, StepResult};
+use crate::model::{EvidencePath, FileKind};
+use crate::plan::{Step, StepStatus};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+/// What is there after a change, as far as it can be known before.
+pub(super) fn predict(action: &Action, now: &State, change: &Change) -> State {
+    match (change, now, action) {
+        (Change::Put, _, Action::Restore { to, .. }) => to.clone(),
+        (Change::Remove, ..) => State::Absent,
+        (Change::Rewrite(bytes), State::Present(present), _) => {
+            let mut meta = present.meta.clone();
+            meta.size = bytes.len() as u64;
+            (meta.inode, meta.links) = (None, Some(1));
+            (meta.mtime, meta.atime, meta.ctime, meta.btime) = (None, None, None, None);
+            for signature in ["security.ima", "security.evm"] {
+                meta.xattrs.remove(signature);
+            }
+            State::Present(Box::new(Present { meta, sha256: Some(crate::model::Digest::of(bytes)) }))
+        }
+        _ => now.clone(),
+    }
+}
+
+/// What stands against a step as it is planned, before its object is looked at.
+pub(super) fn planned_obstacle(step: &Step) -> Option<StepResult> {
+    match &step.status {
+        StepStatus::Blocked { why } => Some(StepResult::Blocked { why: why.clone() }),
+        StepStatus::NeedsInput { what } => {
+            Some(StepResult::Blocked { why: format!("somebody has to say first: {what}") })
+        }
+        StepStatus::WouldChange | StepStatus::NoOp | StepStatus::CannotKnow { .. } => None,
+    }
+}
+
+/// What a step comes to for the object as it is. The action decides; here is only what holds for every action.
+pub(super) fn decide(
+    step: &Step,
+    now: &State,
+    content: Option<&[u8]>,
+    saved: Option<&Run>,
+) -> Result<Change, Obstacle> {
+    let change = step.action.change(now, content)?;
+    if change == Change::Nothing {
+        return Ok(change);
+    }
+    if step.status == StepStatus::NoOp {
+        return Err(Obstacle::Stale("the plan saw nothing to do here, and now there is".to_owned()));
+    }
+    if let State::Present(present) = now
+        && !matches!(present.meta.kind, FileKind::File | FileKind::Symlink)
+    {
+        let why = format!("it is a {}, and only files and links are changed", present.meta.kind.as_str());
+        return Err(Obstacle::Blocked(why));
+    }
+    if let Action::Restore { from, to, .. } = &step.action {
+        check_restore(step, from, to, saved)?;
+    }
+    Ok(change)
+}
+
+/// A plan file lies where others may write. What is put back must be what the journal of the original run says, or a forged
+/// plan could put anything anywhere.
+fn check_restore(step: &Step, from: &State, to: &State, saved: Option<&Run>) -> Result<(), Obstacle> {
+    let blocked = |why: String| Obstacle::Blocked(why);
+    let reference: StepRef = step.source.parse().map_err(blocked)?;
+    let original = saved.filter(|run| *run.id() == reference.run);
+    let original = original.ok_or_else(|| blocked(format!("run {} is not at hand", reference.run)))?;
+    let record = original.step(reference.step);
+    let (Some(intent), Some(outcome)) = (record.intent, record.outcome) else {
+        return Err(blocked(format!("the journal of run {} has no such step", reference.run)));
+    };
+    if intent.path != *step.action.path() || intent.before != *to || outcome.after.as_ref() != Some(from) {
+        return Err(blocked(format!("the journal of run {} tells it otherwise than the plan", reference.run)));
+    }
+    if let State::Present(present) = to
+        && let Some(digest) = present.sha256
+    {
+        original.vault().verify(&digest).map_err(|error| blocked(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Opens an object's directory and looks at the object.
+pub(super) fn observe(session: &Session<'_>, step: &Step) -> Result<(Option<Slot>, Sight), Obstacle> {
+    let keep = if step.action.needs_content() { EDIT_LIMIT } else { 0 };
+    let slot = match session.target.slot(step.action.path(), session.own) {
+        Ok(slot) => slot,
+        Err(NoSlot::Missing) => return Ok((None, Sight { state: State::Absent, file: None, content: None })),
+        Err(NoSlot::NotAFolder(at)) => {
+            return Err(Obstacle::Stale(format!("`{at}` is no folder any more: it was swapped for something else")));
+        }
+        Err(NoSlot::Forbidden(why)) => return Err(Obstacle::Blocked(why)),
+        Err(NoSlot::Io(error)) => return Err(Obstacle::Blocked(format!("its folder could not be opened: {error}"))),
+    };
+    match slot.look(keep) {
+        Ok(sight) => {
+            if inode_of_state(&sight.state) == Some(session.own) {
+                return Err(Obstacle::Blocked("it is the state folder of this tool".to_owned()));
+            }
+            Ok((Some(slot), sight))
+        }
+        Err(error) if error.kind() == io::ErrorKind::Other => Err(Obstacle::Stale(error.to_string())),
+        Err(error) => Err(Obstacle::Blocked(format!("it could not be looked at: {error}"))),
+    }
+}
+
+/// Looks at the objects of `steps` and says which are to be left out, and as what they are recorded.
+///
+/// # Errors
+/// When a step is blocked, or one is stale and nobody agreed to leave those out.
+pub(super) fn preflight(session: &mut Session<'_>, steps: &[Step]) -> Result<BTreeMap<u32, StepResult>, ApplyError> {
+    let mut left_out = BTreeMap::new();
+    let mut seen: BTreeMap<&EvidencePath, (State, Option<Vec<u8>>)> = BTreeMap::new();
+    let mut lost: BTreeSet<&EvidencePath> = BTreeSet::new();
+    let (mut stale, mut blocked) = (Vec::new(), Vec::new());
+    for step in steps {
+        (session.progress)(StepEvent::Checking(step));
+        let path = step.action.path();
+        let refusal = |why: &str| Refusal { step: step.number, path: path.clone(), why: why.to_owned() };
+        if let Some(result) = planned_obstacle(step) {
+            left_out.insert(step.number, result);
+            lost.insert(path);
+            continue;
+        }
+        if lost.contains(path) {
+            left_out.insert(step.number, StepResult::Stale { why: EARLIER.to_owned() });
+            continue;
+        }
+        let now = match seen.remove(path) {
+            Some(now) => Ok((now, true)),
+            None => observe(session, step).map(|(slot, sight)| ((sight.state, sight.content), slot.is_some())),
+        };
+        let decided = now.and_then(|((state, content), has_folder)| {
+            let change = decide(step, &state, content.as_deref(), session.saved.as_ref())?;
+            let after = predict(&step.action, &state, &change);
+            if after.is_present() && !has_folder {
+                return Err(Obstacle::Stale("its folder is gone".to_owned()));
+            }
+            let content = match change {
+                Change::Rewrite(bytes) => Some(bytes),
+                Change::Nothing => content,
+                _ => None,
+            };
+            Ok((after, content))
+        });
+        match decided {
+            Ok(next) => {
+                seen.insert(path, next);
+            }
+            Err(Obstacle::Stale(why)) => {
+                stale.push(refusal(&why));
+                left_out.insert(step.number, StepResult::Stale { why });
+                lost.insert(path);
+            }
+            Err(Obstacle::Blocked(why)) => {
+                blocked.push(refusal(&why));
+                lost.insert(path);
+            }
+        }
+    }
+    if !blocked.is_empty() {
+        return Err(ApplyError::Blocked { steps: blocked });
+    }
+    if !stale.is_empty() && !session.consent.skip_stale {
+        return Err(ApplyError::Stale { steps: stale });
+    }
+    Ok(left_out)
+}
+
+/// Why a step is left out that might have gone well.
+pub(super) const EARLIER: &str = "an earlier step on the same object was not done";

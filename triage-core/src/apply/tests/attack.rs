@@ -1,0 +1,347 @@
+//! What an intruder who is still there may try.
+
+use super::*;
+use crate::apply::Refusal;
+use crate::journal::{Holds, JournalError, RunState, StepResult};
+use std::os::unix::fs::symlink;
+
+fn one_shell() -> World {
+    let mut world = World::empty();
+    world.file("/var/www/html/shell.php", SHELL, 0o644, (33, 33));
+    world.file("/etc/shadow", b"root:*:19000::::::\n", 0o640, (0, 42));
+    world.quarantine("/var/www/html/shell.php");
+    world.settle_times();
+    world
+}
+
+fn one_crontab() -> World {
+    let mut world = World::empty();
+    world.file("/var/spool/cron/asterisk", CRON, 0o600, (995, 995));
+    world.remove_lines("/var/spool/cron/asterisk", &["*/3 * * * * /tmp/.k"]);
+    world.settle_times();
+    world
+}
+
+fn result(report: &RunReport) -> &StepResult {
+    &report.outcomes.first().unwrap().result
+}
+
+#[test]
+fn symlink_swapped_in_between_plan_and_apply() {
+    let world = one_shell();
+    fs::remove_file(world.at("/var/www/html/shell.php")).unwrap();
+    symlink("/etc/shadow", world.at("/var/www/html/shell.php")).unwrap();
+    let before = world.snapshot();
+    let refused = world.apply_plan(&world.plan(), Consent::default(), &NoFaults);
+    assert!(matches!(refused, Err(ApplyError::Blocked { .. })), "{refused:?}");
+    assert_same(&world.snapshot(), &before, "refused");
+    assert!(world.runs().names().unwrap().is_empty(), "nothing was begun");
+}
+
+#[test]
+fn directory_swapped_for_symlink_between_plan_and_apply() {
+    let world = one_shell();
+    world.file("/victim/shell.php", SHELL, 0o644, (0, 0));
+    fs::rename(world.at("/var/www/html"), world.at("/var/www/old")).unwrap();
+    symlink(world.at("/victim"), world.at("/var/www/html")).unwrap();
+    let before = world.snapshot();
+    let Err(ApplyError::Stale { steps }) = world.apply_plan(&world.plan(), Consent::default(), &NoFaults) else {
+        panic!()
+    };
+    assert!(steps[0].why.contains("/var/www/html"), "{steps:?}");
+    assert_same(&world.snapshot(), &before, "refused");
+}
+
+#[test]
+fn directory_swapped_for_symlink_between_check_and_act() {
+    let world = one_shell();
+    world.file("/victim/shell.php", SHELL, 0o644, (0, 0));
+    let swap = Meanwhile::before("taking hold of it", || {
+        fs::rename(world.at("/var/www/html"), world.at("/var/www/old")).unwrap();
+        symlink(world.at("/victim"), world.at("/var/www/html")).unwrap();
+    });
+    let report = world.apply_plan(&world.plan(), Consent::default(), &swap).unwrap();
+    assert_eq!(*result(&report), StepResult::Done);
+    assert!(world.at("/victim/shell.php").exists(), "the link was not followed");
+    assert!(!world.at("/var/www/old/shell.php").exists(), "the checked file itself was taken");
+}
+
+#[test]
+fn file_replaced_between_check_and_quarantine() {
+    let world = one_shell();
+    let innocent = b"<?php echo 'the administrator has mended it';";
+    let swap = Meanwhile::before("taking hold of it", || {
+        world.file("/var/www/html/new", innocent, 0o644, (33, 33));
+        fs::rename(world.at("/var/www/html/new"), world.at("/var/www/html/shell.php")).unwrap();
+    });
+    let report = world.apply_plan(&world.plan(), Consent::default(), &swap).unwrap();
+    assert!(matches!(result(&report), StepResult::Stale { .. }), "{report:?}");
+    assert!(report.stopped.is_some());
+    assert_eq!(report.state, RunState::Interrupted);
+    assert_eq!(fs::read(world.at("/var/www/html/shell.php")).unwrap(), innocent);
+    assert_eq!(fs::read_dir(world.at("/var/www/html")).unwrap().count(), 1, "no private name is left");
+}
+
+#[test]
+fn file_replaced_between_check_and_edit() {
+    let world = one_crontab();
+    let innocent = b"0 3 * * * /usr/bin/backup\n";
+    let swap = Meanwhile::before("exchanging it", || {
+        world.file("/var/spool/cron/new", innocent, 0o600, (995, 995));
+        fs::rename(world.at("/var/spool/cron/new"), world.at("/var/spool/cron/asterisk")).unwrap();
+    });
+    let report = world.apply_plan(&world.plan(), Consent::default(), &swap).unwrap();
+    assert!(matches!(result(&report), StepResult::Stale { .. }), "{report:?}");
+    assert_eq!(fs::read(world.at("/var/spool/cron/asterisk")).unwrap(), innocent);
+    assert_eq!(fs::read_dir(world.at("/var/spool/cron")).unwrap().count(), 1, "no private name is left");
+}
+
+#[test]
+fn line_appended_between_check_and_edit_is_not_lost() {
+    let world = one_crontab();
+    let append = Meanwhile::before("exchanging it", || {
+        let mut file = fs::OpenOptions::new().append(true).open(world.at("/var/spool/cron/asterisk")).unwrap();
+        std::io::Write::write_all(&mut file, b"@reboot /usr/bin/true\n").unwrap();
+    });
+    let report = world.apply_plan(&world.plan(), Consent::default(), &append).unwrap();
+    assert!(matches!(result(&report), StepResult::Stale { .. }), "{report:?}");
+    let content = fs::read(world.at("/var/spool/cron/asterisk")).unwrap();
+    assert_eq!(content, [CRON, b"@reboot /usr/bin/true\n"].concat());
+    // The line is still to go, and a second attempt takes it out.
+    let resumed = world.resume(&report.run, &NoFaults).unwrap();
+    assert_eq!(resumed.state, RunState::Applied);
+    assert!(!String::from_utf8(fs::read(world.at("/var/spool/cron/asterisk")).unwrap()).unwrap().contains("/tmp/.k"));
+}
+
+#[test]
+fn file_that_respawns_stops_the_run_and_is_not_taken_for_ours() {
+    let world = one_shell();
+    let respawn = Meanwhile {
+        moment: Moment::After,
+        doing: "removing it",
+        act: || world.file("/var/www/html/shell.php", b"<?php exit; // another", 0o644, (33, 33)),
+        done: Cell::new(false),
+    };
+    let report = world.apply_plan(&world.plan(), Consent::default(), &respawn).unwrap();
+    assert!(matches!(result(&report), StepResult::Failed { .. }), "{report:?}");
+    assert_eq!(report.outcomes[0].holds, Holds::Neither);
+    let plan = world.rollback_plan(&report.run, Scope::Everything);
+    assert!(matches!(plan.steps[0].status, StepStatus::Blocked { .. }), "{:?}", plan.steps);
+}
+
+#[test]
+fn file_that_appears_in_the_place_of_a_restored_one_is_not_overwritten() {
+    let world = one_shell();
+    let run = world.apply().run;
+    let plan = world.rollback_plan(&run, Scope::Everything);
+    let appear = Meanwhile::before("putting it in its place", || {
+        world.file("/var/www/html/shell.php", b"somebody's", 0o644, (0, 0));
+    });
+    let report = world.apply_plan(&plan, agreed(), &appear).unwrap();
+    assert!(matches!(result(&report), StepResult::Stale { .. }), "{report:?}");
+    assert_eq!(fs::read(world.at("/var/www/html/shell.php")).unwrap(), b"somebody's");
+    assert_eq!(fs::read_dir(world.at("/var/www/html")).unwrap().count(), 1, "no private name is left");
+}
+
+#[test]
+fn object_changed_since_apply_is_a_conflict_and_stays() {
+    let world = World::compromised();
+    let run = world.apply().run;
+    world.file("/var/www/html/shell.php", b"<?php echo 'the shop is back';", 0o644, (33, 33));
+    let plan = world.rollback_plan(&run, Scope::Everything);
+    let blocked: Vec<_> = plan.steps.iter().filter(|step| matches!(step.status, StepStatus::Blocked { .. })).collect();
+    assert_eq!(blocked.len(), 1);
+    let report = world.apply_plan(&plan, agreed(), &NoFaults).unwrap();
+    assert_eq!(report.state, RunState::PartlyApplied);
+    assert_eq!(fs::read(world.at("/var/www/html/shell.php")).unwrap(), b"<?php echo 'the shop is back';");
+    assert!(world.at("/var/www/html/pinned.php").exists(), "the rest came back");
+    assert_eq!(world.runs().run(&run).unwrap().state(), RunState::PartlyRolledBack);
+}
+
+#[test]
+fn immutable_shell_is_quarantined_and_comes_back_immutable() {
+    let mut world = World::empty();
+    world.file("/var/www/html/shell.php", SHELL, 0o644, (33, 33));
+    world.quarantine("/var/www/html/shell.php");
+    if !world.pin("/var/www/html/shell.php") {
+        return;
+    }
+    let before = world.snapshot();
+    let run = world.apply().run;
+    assert_eq!(world.state_of("/var/www/html/shell.php"), State::Absent);
+    world.rollback(&run);
+    assert_same(&world.snapshot(), &before, "rolled back");
+    let State::Present(back) = world.state_of("/var/www/html/shell.php") else { panic!() };
+    assert!(back.meta.is_pinned());
+}
+
+#[test]
+fn vault_object_damaged_is_noticed() {
+    let world = one_shell();
+    let run = world.apply().run;
+    let plan = world.rollback_plan(&run, Scope::Everything);
+    let kept =
+        world.state.path().join("triage/runs").join(run.as_str()).join("vault").join(Digest::of(SHELL).to_string());
+    assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
+    fs::write(&kept, b"<?php // something else").unwrap();
+    let before = world.snapshot();
+    let refused = world.apply_plan(&plan, agreed(), &NoFaults);
+    assert!(matches!(refused, Err(ApplyError::Blocked { .. })), "{refused:?}");
+    assert_same(&world.snapshot(), &before, "refused");
+    let later = world.rollback_plan(&run, Scope::Everything);
+    assert!(matches!(&later.steps[0].status, StepStatus::Blocked { why } if why.contains("damaged")), "{later:?}");
+}
+
+#[test]
+fn journal_line_altered_or_cut_out_is_noticed() {
+    let world = World::compromised();
+    let run = world.apply().run;
+    let path = world.state.path().join("triage/runs").join(run.as_str()).join("journal.jsonl");
+    let whole = fs::read(&path).unwrap();
+    let lines: Vec<&[u8]> = whole.split_inclusive(|&byte| byte == b'\n').collect();
+    for number in 0..lines.len() - 1 {
+        let mut altered = lines.clone();
+        let line = String::from_utf8(altered[number].to_vec()).unwrap().replacen("2026-", "2025-", 1);
+        altered[number] = line.as_bytes();
+        fs::write(&path, altered.concat()).unwrap();
+        assert!(matches!(world.runs().run(&run), Err(JournalError::Damaged { .. })), "line {number} altered");
+        let mut without = lines.clone();
+        without.remove(number);
+        fs::write(&path, without.concat()).unwrap();
+        assert!(matches!(world.runs().run(&run), Err(JournalError::Damaged { .. })), "line {number} cut out");
+    }
+    fs::write(&path, &whole).unwrap();
+    assert_eq!(world.runs().run(&run).unwrap().lines().len(), lines.len());
+}
+
+#[test]
+fn plan_of_a_run_swapped_for_another_is_noticed() {
+    let world = one_shell();
+    let run = world.apply().run;
+    let path = world.state.path().join("triage/runs").join(run.as_str()).join("plan.json");
+    let other = fs::read_to_string(&path).unwrap().replace("shell.php", "index.php");
+    fs::write(&path, other).unwrap();
+    assert!(matches!(world.runs().run(&run), Err(JournalError::Damaged { .. })));
+}
+
+#[test]
+fn forged_rollback_plan_puts_nothing_of_its_own_anywhere() {
+    let world = one_shell();
+    let run = world.apply().run;
+    let plan = world.rollback_plan(&run, Scope::Everything);
+    let before = world.snapshot();
+    let forge = |edit: &dyn Fn(&mut Step)| {
+        let mut forged = plan.clone();
+        edit(&mut forged.steps[0]);
+        let refused = world.apply_plan(&forged, agreed(), &NoFaults);
+        assert!(matches!(refused, Err(ApplyError::Blocked { .. })), "{refused:?}");
+        assert_same(&world.snapshot(), &before, "refused");
+    };
+    forge(&|step| {
+        let Action::Restore { to: State::Present(to), .. } = &mut step.action else { panic!() };
+        to.meta.mode = crate::model::Mode::new(0o4755);
+    });
+    forge(&|step| {
+        let Action::Restore { path, .. } = &mut step.action else { panic!() };
+        *path = EvidencePath::new("/etc/cron.d/new").unwrap();
+    });
+    forge(&|step| step.source = format!("{run}#7"));
+}
+
+#[test]
+fn second_writer_is_refused_and_told_who_is_first() {
+    let world = one_shell();
+    let runs = world.runs();
+    let lock = runs.lock().unwrap();
+    let Err(ApplyError::Journal(JournalError::Locked { holder, .. })) =
+        world.apply_plan(&world.plan(), Consent::default(), &NoFaults)
+    else {
+        panic!()
+    };
+    assert_eq!(holder, format!("process {}", std::process::id()));
+    assert!(world.at("/var/www/html/shell.php").exists());
+    drop(lock);
+    world.apply();
+    assert!(!world.at("/var/www/html/shell.php").exists());
+}
+
+#[test]
+fn torn_last_line_is_set_aside_and_the_run_goes_on() {
+    let world = World::compromised();
+    let before = world.snapshot();
+    world.apply_plan(&world.plan(), Consent::default(), &CutAt::new(120)).unwrap_err();
+    let id = world.last().id().clone();
+    let folder = world.state.path().join("triage/runs").join(id.as_str());
+    let mut file = fs::OpenOptions::new().append(true).open(folder.join("journal.jsonl")).unwrap();
+    std::io::Write::write_all(&mut file, br#"{"seq":9,"previous":"0a"#).unwrap();
+    let run = world.runs().run(&id).unwrap();
+    assert_eq!(run.torn().unwrap().bytes, br#"{"seq":9,"previous":"0a"#);
+    let offset = run.torn().unwrap().offset;
+    assert_eq!(world.resume(&id, &NoFaults).unwrap().state, RunState::Applied);
+    assert!(world.runs().run(&id).unwrap().torn().is_none());
+    assert_eq!(fs::read(folder.join(format!("torn-{offset}"))).unwrap(), br#"{"seq":9,"previous":"0a"#);
+    world.rollback(&id);
+    assert_same(&world.snapshot(), &before, "rolled back");
+}
+
+#[test]
+fn state_folder_inside_the_target_is_never_changed() {
+    let mut world = one_shell();
+    let inside = world.at("/var/lib/triage");
+    fs::create_dir_all(inside.parent().unwrap()).unwrap();
+    let runs = Runs::create(&inside).unwrap();
+    world.file("/var/lib/triage/runs/x", b"x", 0o600, (0, 0));
+    world.quarantine("/var/lib/triage/runs/x");
+    let target = Target::open(world.root.path()).unwrap();
+    let plan = world.plan();
+    let refused = run::apply(
+        ApplyRequest {
+            plan: &plan,
+            target: &target,
+            runs: &runs,
+            tool: "triage test".to_owned(),
+            evidence: Evidence::Waived,
+            consent: Consent::default(),
+            watch: Watch { clock: &world.clock, cancel: &|| false, progress: &mut |_| {} },
+        },
+        &NoFaults,
+    );
+    let Err(ApplyError::Blocked { steps }) = refused else { panic!("{refused:?}") };
+    assert!(matches!(&steps[..], [Refusal { step: 2, .. }]), "{steps:?}");
+    assert!(world.at("/var/www/html/shell.php").exists(), "and nothing else was changed");
+}
+
+#[test]
+fn state_folder_that_others_can_enter_is_refused() {
+    let world = one_shell();
+    world.runs();
+    let path = world.state.path().join("triage");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(matches!(Runs::create(&path), Err(JournalError::NotPrivate { .. })));
+    fs::rename(&path, world.state.path().join("elsewhere")).unwrap();
+    symlink(world.state.path().join("elsewhere"), &path).unwrap();
+    assert!(matches!(Runs::create(&path), Err(JournalError::NotPrivate { .. })));
+}
+
+#[test]
+fn newline_and_bytes_that_are_no_text_in_a_name_reach_the_file() {
+    let mut world = World::empty();
+    let name = b"/var/www/html/a\nb \xff.php";
+    world.file(name, SHELL, 0o644, (33, 33));
+    world.quarantine(name);
+    let before = world.snapshot();
+    let run = world.apply().run;
+    assert!(!world.at(name).exists());
+    world.rollback(&run);
+    assert_same(&world.snapshot(), &before, "rolled back");
+}
+
+#[test]
+fn fifo_in_place_of_a_file_does_not_hang() {
+    let world = one_shell();
+    fs::remove_file(world.at("/var/www/html/shell.php")).unwrap();
+    let kind = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, world.at("/var/www/html/shell.php"), kind, rustix::fs::Mode::RUSR, 0).unwrap();
+    let refused = world.apply_plan(&world.plan(), Consent::default(), &NoFaults);
+    assert!(matches!(refused, Err(ApplyError::Blocked { .. })), "{refused:?}");
+}

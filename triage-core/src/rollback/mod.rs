@@ -1,0 +1,210 @@
+//! Undoing a run: the journal becomes a plan that puts back what was there, last step first.
+//!
+//! The plan goes through the same executor as any other, so there is one way to change a host. Nothing is written here. An object that
+//! somebody else has changed since the run is a conflict: its step is blocked, and what is there stays.
+
+use crate::action::{Action, Change, Obstacle, State, observe};
+use crate::journal::{Holds, Run, RunId, StepRecord, StepRef};
+use crate::model::{Digest, EvidencePath, Gap, GapReason, Outcome, Timestamp};
+use crate::plan::{Plan, Step, StepStatus};
+use crate::source::Source;
+use std::collections::BTreeMap;
+use thiserror::Error;
+
+/// How much of a run is undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All of it.
+    Everything,
+    /// One step.
+    Step(u32),
+    /// The steps that affect calls, web, ssh or the database: what brings the service back and leaves the rest quarantined.
+    Service,
+}
+
+/// What a rollback plan is made for, and by whom.
+#[derive(Clone, Debug)]
+pub struct RollbackOptions {
+    /// How much is undone.
+    pub scope: Scope,
+    /// `triage` and its version.
+    pub tool: String,
+    /// The time now.
+    pub created: Timestamp,
+}
+
+/// Why no rollback plan can be made.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RollbackError {
+    /// A crash cut a step short, and only the target can tell what holds. `apply::settle` finds out, and puts it in order.
+    #[error("step {step} of run {run} was cut short by a crash and has to be settled first")]
+    Unsettled {
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: u32,
+    },
+    /// The run has no such step, or did not do it.
+    #[error("run {run} has no step {step} that could be undone")]
+    NothingToUndo {
+        /// The run.
+        run: RunId,
+        /// The step that was asked for.
+        step: u32,
+    },
+}
+
+/// Makes the plan that undoes a run, or part of it, from its journal and from what is there now.
+///
+/// The steps stand in the reverse order of the run's. A step names in `source` which step of the run it undoes. Steps that were
+/// never done, had nothing to do or are undone already have none in the plan. What could not be looked at is a gap, and its step
+/// blocked.
+///
+/// # Errors
+/// [`RollbackError`].
+pub fn plan(run: &Run, source: &dyn Source, options: &RollbackOptions) -> Result<Outcome<Plan>, RollbackError> {
+    if let Some(step) = run.dangling() {
+        return Err(RollbackError::Unsettled { run: run.id().clone(), step: step.number });
+    }
+    let records = run.steps();
+    let in_force: Vec<&StepRecord<'_>> = records.iter().filter(|record| record.is_in_force()).collect();
+    let mut builder =
+        Builder { run, source, seen: BTreeMap::new(), vault: BTreeMap::new(), gaps: Vec::new(), steps: Vec::new() };
+    for record in in_force.iter().rev() {
+        let Some(original) = run.plan().steps.iter().find(|step| step.number == record.number) else { continue };
+        let is_wanted = match options.scope {
+            Scope::Everything => true,
+            Scope::Step(number) => number == record.number,
+            Scope::Service => !original.affects.is_empty(),
+        };
+        let path = original.action.path();
+        if is_wanted {
+            let later = in_force.iter().filter(|later| later.number != record.number);
+            let later = later.filter(|later| later.intent.is_some_and(|intent| intent.path == *path));
+            // Undone in this plan already, or else it stands in the way.
+            let is_after = |later: &&&StepRecord<'_>| position(run, later.number) > position(run, record.number);
+            let in_the_way = later
+                .filter(is_after)
+                .find(|later| !builder.steps.iter().any(|step| step.source == reference(run, later.number)));
+            builder.undo(original, record, in_the_way.map(|step| step.number));
+        }
+    }
+    if let (Scope::Step(step), true) = (options.scope, builder.steps.is_empty()) {
+        return Err(RollbackError::NothingToUndo { run: run.id().clone(), step });
+    }
+    let plan = Plan {
+        format_version: 1,
+        tool: options.tool.clone(),
+        created: options.created,
+        host: run.plan().host.clone(),
+        target: run.plan().target.clone(),
+        playbooks: vec![format!("rollback of {}", run.id())],
+        steps: builder.steps,
+    };
+    Ok(Outcome { value: plan, gaps: builder.gaps })
+}
+
+fn reference(run: &Run, step: u32) -> String {
+    StepRef { run: run.id().clone(), step }.to_string()
+}
+
+/// Steps run in the order of the plan, whatever their numbers are.
+fn position(run: &Run, number: u32) -> Option<usize> {
+    run.plan().steps.iter().position(|step| step.number == number)
+}
+
+struct Builder<'a> {
+    run: &'a Run,
+    source: &'a dyn Source,
+    /// What each object will be when the steps so far are done.
+    seen: BTreeMap<EvidencePath, State>,
+    /// What is wrong with objects of the vault.
+    vault: BTreeMap<Digest, Option<String>>,
+    gaps: Vec<Gap>,
+    steps: Vec<Step>,
+}
+
+impl Builder<'_> {
+    fn undo(&mut self, original: &Step, record: &StepRecord<'_>, in_the_way: Option<u32>) {
+        let (Some(intent), Some(outcome)) = (record.intent, record.outcome) else { return };
+        let path = intent.path.clone();
+        let Some(from) = outcome.after.clone() else { return };
+        let action = Action::Restore { path: path.clone(), from, to: intent.before.clone() };
+        let now = self.now(&path);
+        let decided = match (&now, in_the_way) {
+            (Err(why), _) => Err(why.clone()),
+            (_, Some(step)) => Err(format!("step {step} changed it later: undo that one first")),
+            _ if outcome.holds == Holds::Neither => {
+                Err("what is there was not left by the run: somebody else made it".to_owned())
+            }
+            (Ok(now), None) => {
+                let change = action.change(now, None).map_err(|obstacle| match obstacle {
+                    Obstacle::Stale(why) | Obstacle::Blocked(why) => why,
+                });
+                change.and_then(|change| self.check_vault(&intent.before, &change).map(|()| change))
+            }
+        };
+        let now = now.unwrap_or(State::Absent);
+        let (status, after, preview) = match decided {
+            Ok(change) => {
+                let status = if change == Change::Nothing { StepStatus::NoOp } else { StepStatus::WouldChange };
+                (status, intent.before.clone(), action.preview(&now, None, &change))
+            }
+            Err(why) => {
+                let preview = format!("Nothing: {why}.");
+                (StepStatus::Blocked { why }, now.clone(), preview)
+            }
+        };
+        self.seen.insert(path.clone(), after.clone());
+        let title = match &intent.before {
+            State::Absent => format!("Remove `{path}`, which step {} put there", original.number),
+            State::Present(_) => format!("Put `{path}` back as it was before step {}", original.number),
+        };
+        self.steps.push(Step {
+            number: u32::try_from(self.steps.len()).unwrap_or(u32::MAX).saturating_add(1),
+            title,
+            restores_malicious: restores_malicious(original),
+            action,
+            status,
+            before: now,
+            after,
+            preview,
+            risk: original.risk,
+            affects: original.affects.clone(),
+            findings: original.findings.clone(),
+            source: reference(self.run, original.number),
+        });
+    }
+
+    fn now(&mut self, path: &EvidencePath) -> Result<State, String> {
+        if let Some(state) = self.seen.get(path) {
+            return Ok(state.clone());
+        }
+        match observe(self.source, path, 0) {
+            Ok((state, _)) => Ok(state),
+            Err(error) => {
+                self.gaps.push(Gap::new(path.clone(), GapReason::ReadFailed, error.to_string()));
+                Err(format!("it could not be looked at: {error}"))
+            }
+        }
+    }
+
+    fn check_vault(&mut self, to: &State, change: &Change) -> Result<(), String> {
+        let (State::Present(present), Change::Put) = (to, change) else { return Ok(()) };
+        let Some(digest) = present.sha256 else { return Ok(()) };
+        let vault = self.run.vault();
+        let found =
+            self.vault.entry(digest).or_insert_with(|| vault.verify(&digest).err().map(|error| error.to_string()));
+        found.clone().map_or(Ok(()), Err)
+    }
+}
+
+/// Says whether undoing a step brings something malicious back or lifts containment. What the actions take out or lock was judged
+/// so; undoing a rollback is the opposite of what that rollback was.
+fn restores_malicious(original: &Step) -> bool {
+    match original.action {
+        Action::Restore { .. } => !original.restores_malicious,
+        _ => true,
+    }
+}
