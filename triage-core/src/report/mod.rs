@@ -1,0 +1,174 @@
+//! Results as others read them: JSON, JSONL and Markdown. `docs/formats/finding.md` specifies the first two.
+//!
+//! Text that comes from the evidence is escaped here for the format at hand; nothing is looked up or decided here.
+
+mod markdown;
+
+pub use markdown::markdown;
+
+use crate::model::{Finding, Gap, HostIdentity, Timestamp, Verdict};
+use serde::{Deserialize, Serialize};
+
+/// Version of the finding format.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// One scan of one target, with all that is needed to read it later and elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScanReport {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// `triage` and its version.
+    pub tool: String,
+    /// When the scan ended.
+    pub created: Timestamp,
+    /// What was scanned, as a person calls it, escaped.
+    pub target: String,
+    /// The host it is of.
+    pub host: HostIdentity,
+    /// The profile; none where everything was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// The answer in one word.
+    pub verdict: Verdict,
+    /// What was read.
+    pub totals: Totals,
+    /// What was found, worst and surest first.
+    pub findings: Vec<Finding>,
+    /// What was not read or could not be judged.
+    pub gaps: Vec<Gap>,
+}
+
+/// What was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Objects of every kind.
+    pub objects: u64,
+    /// Regular files that were read to the end.
+    pub files: u64,
+    /// Bytes of content.
+    #[serde(rename = "size_bytes")]
+    pub bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Line<'a, T> {
+    kind: &'static str,
+    format_version: u32,
+    target: &'a str,
+    #[serde(flatten)]
+    body: &'a T,
+}
+
+/// The last line of a JSONL stream.
+#[derive(Serialize)]
+struct VerdictLine<'a> {
+    tool: &'a str,
+    created: Timestamp,
+    host: &'a HostIdentity,
+    profile: Option<&'a str>,
+    verdict: Verdict,
+    totals: Totals,
+    findings: usize,
+    gaps: usize,
+}
+
+/// One JSON document, indented, with a newline at the end.
+///
+/// # Errors
+/// Never for what the detectors make; as `serde_json` for what cannot be JSON.
+pub fn json(report: &ScanReport) -> Result<String, serde_json::Error> {
+    Ok(serde_json::to_string_pretty(report)? + "\n")
+}
+
+/// One JSON object a line: `finding`s, then `gap`s, then one `verdict`.
+///
+/// # Errors
+/// As [`json()`].
+pub fn jsonl(report: &ScanReport) -> Result<String, serde_json::Error> {
+    let mut out = String::new();
+    let target = &report.target;
+    for body in &report.findings {
+        push_line(&mut out, &Line { kind: "finding", format_version: FORMAT_VERSION, target, body })?;
+    }
+    for body in &report.gaps {
+        push_line(&mut out, &Line { kind: "gap", format_version: FORMAT_VERSION, target, body })?;
+    }
+    let body = &VerdictLine {
+        tool: &report.tool,
+        created: report.created,
+        host: &report.host,
+        profile: report.profile.as_deref(),
+        verdict: report.verdict,
+        totals: report.totals,
+        findings: report.findings.len(),
+        gaps: report.gaps.len(),
+    };
+    push_line(&mut out, &Line { kind: "verdict", format_version: FORMAT_VERSION, target, body })?;
+    Ok(out)
+}
+
+fn push_line(out: &mut String, line: &impl Serialize) -> Result<(), serde_json::Error> {
+    out.push_str(&serde_json::to_string(line)?);
+    out.push('\n');
+    Ok(())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::model::{Category, Digest, Evidence, EvidencePath, GapReason, RawText, Severity, Subject};
+
+    pub(crate) fn sample() -> ScanReport {
+        let path = EvidencePath::new(b"/var/www/html/a|b\n<c>.php").unwrap();
+        let finding = Finding::new(
+            "TR-WEBSHELL-0001",
+            "PHP runs what a request says",
+            (Category::WebShell, Severity::High, 95),
+            Subject::File { path: path.clone(), sha256: Some(Digest::of(b"x")) },
+            vec![Evidence::Match {
+                pattern: "$exec".into(),
+                offset: 12,
+                line: 2,
+                text: RawText::from(&b"eval(\x1b[31m`$_POST`"[..]),
+            }],
+        );
+        ScanReport {
+            format_version: FORMAT_VERSION,
+            tool: "triage 0.0.0".into(),
+            created: Timestamp::new(1_767_323_045, 0),
+            target: "bundle.tar.zst".into(),
+            host: HostIdentity {
+                digest: Digest::of(b"host"),
+                marks: vec!["machine-id".into()],
+                hostname: RawText::from("pbx1"),
+            },
+            profile: Some("freepbx".into()),
+            verdict: Verdict::Compromised,
+            totals: Totals { objects: 3, files: 2, bytes: 40 },
+            findings: vec![finding],
+            gaps: vec![Gap::new(path, GapReason::TooLarge, "has 5 bytes")],
+        }
+    }
+
+    #[test]
+    fn json_reads_back() {
+        let report = sample();
+        assert_eq!(serde_json::from_str::<ScanReport>(&json(&report).unwrap()).unwrap(), report);
+    }
+
+    #[test]
+    fn version_1_is_read_for_ever() {
+        let fixture = include_str!("../../../testdata/findings/v1.json");
+        assert_eq!(serde_json::from_str::<ScanReport>(fixture).unwrap(), sample());
+    }
+
+    #[test]
+    fn jsonl_is_one_object_a_line_and_ends_with_the_verdict() {
+        let text = jsonl(&sample()).unwrap();
+        let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let kinds: Vec<_> = lines.iter().map(|line| line["kind"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["finding", "gap", "verdict"]);
+        assert_eq!(lines[0]["id"].as_str().unwrap().len(), 16);
+        assert_eq!(lines[2]["verdict"], "compromised");
+    }
+}
