@@ -1,0 +1,399 @@
+//! What the command line can say; clap types only. The doc comments are the help texts.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Triage and clean up compromised Linux servers, FreePBX first of all
+///
+/// collect -> verify -> scan -> plan -> apply -> rollback: evidence before change, every change undone on request.
+#[derive(Debug, Parser)]
+#[command(name = "triage", version, propagate_version = true, max_term_width = 110)]
+#[command(
+    after_help = "Exit codes: 0 done, nothing found · 1 error · 2 evidence of compromise, or a plan with changes · \
+3 done, with gaps · 4 refused by a safety rule, or failed integrity · 5 apply stopped half-way · 64 usage · 130 interrupted"
+)]
+pub(crate) struct Args {
+    /// Tell more on standard error; twice for every file
+    #[arg(short, long, global = true, help_heading = "Everywhere", action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// Tell nothing on standard error but errors
+    #[arg(short, long, global = true, help_heading = "Everywhere", conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Keep runs (plan, journal, vault) in this folder [default: /var/lib/triage for root, else the XDG state folder]
+    #[arg(long, global = true, help_heading = "Everywhere", env = "TRIAGE_STATE", hide_env_values = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) state: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Collect evidence of a host into a hashed bundle
+    Collect(CollectArgs),
+    /// Check every hash of a bundle, and that it is complete
+    Verify(VerifyArgs),
+    /// Look for web shells, persistence and tampering on a host, in a folder, bundle or archive
+    Scan(ScanArgs),
+    /// Say what a playbook would change; changes nothing
+    Plan(PlanArgs),
+    /// Carry out a plan: asks, journals, changes, verifies
+    Apply(ApplyArgs),
+    /// Go on with a run after a crash or a stop
+    Resume(ResumeArgs),
+    /// Undo a run
+    Rollback(RollbackArgs),
+    /// List what was done here, or show one run
+    Runs(RunsArgs),
+    /// List, show or check playbooks
+    #[command(subcommand)]
+    Playbook(PlaybookCommand),
+    /// List or check detection rules
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Go the whole way on an embedded, inert, compromised host
+    Demo(DemoArgs),
+    /// Print a completion script
+    Completions(CompletionsArgs),
+    /// Write the manual pages into a folder
+    Man(ManArgs),
+}
+
+/// How the output is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BundleFormat {
+    #[value(name = "tar.zst")]
+    TarZst,
+    #[value(name = "tar.gz")]
+    TarGz,
+    Zip,
+    Dir,
+}
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FindingFormat {
+    /// A table for people
+    Table,
+    /// One JSON document
+    Json,
+    /// One JSON object a line: findings, then gaps, then the verdict
+    Jsonl,
+    /// A report in Markdown
+    Markdown,
+}
+
+/// How plans, runs and verifications are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Text for people
+    Human,
+    /// One JSON document
+    Json,
+}
+
+/// A number of bytes, with an optional unit: `500M`, `2GiB`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ByteSize(pub(crate) u64);
+
+impl FromStr for ByteSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let unit = text.strip_prefix(digits).unwrap_or_default();
+        let shift = match unit.to_ascii_lowercase().as_str() {
+            "" | "b" => 0,
+            "k" | "kib" => 10,
+            "m" | "mib" => 20,
+            "g" | "gib" => 30,
+            "t" | "tib" => 40,
+            _ => return Err("the unit is none of K, M, G, T".to_owned()),
+        };
+        let number: u64 = digits.parse().map_err(|_| "expected a whole number and a unit, as in 500M".to_owned())?;
+        number.checked_mul(1 << shift).map(Self).ok_or_else(|| "too large".to_owned())
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ReadingArgs {
+    /// The root of the host that is looked at
+    #[arg(long, default_value = "/", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) root: PathBuf,
+
+    /// Which parts of a host are read: linux, web, freepbx [default: what the host is]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+
+    /// Leave larger files out, as a gap
+    #[arg(long, default_value = "1G", value_name = "SIZE")]
+    pub(crate) max_file_size: ByteSize,
+
+    /// Threads that read [default: the number of cores, at most 4]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CollectArgs {
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
+
+    /// Write the bundle here; `-` is standard output [default: HOST-TIME.tar.zst in the current folder]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Pack it so [default: by the output's name, else tar.zst]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<BundleFormat>,
+
+    /// Look for signs of compromise in the same pass
+    #[arg(long)]
+    pub(crate) scan: bool,
+
+    /// Leave password hashes, private keys and configuration with passwords out, as gaps
+    #[arg(long)]
+    pub(crate) omit_secrets: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct VerifyArgs {
+    /// The bundle: a file or an unpacked folder
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub(crate) bundle: PathBuf,
+
+    /// Print the result so
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ScanArgs {
+    /// A host's root, a folder, a bundle, a tar or zip archive
+    #[arg(required = true, value_hint = ValueHint::AnyPath)]
+    pub(crate) targets: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
+
+    /// Print the findings so
+    #[arg(long, value_enum, default_value_t = FindingFormat::Table)]
+    pub(crate) format: FindingFormat,
+
+    /// Use YARA rules from this file or folder too; can be repeated
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) rules: Vec<PathBuf>,
+
+    /// Use no built-in YARA rules
+    #[arg(long)]
+    pub(crate) no_builtin_rules: bool,
+
+    /// Seconds that YARA may spend on one file; more is a gap
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PlanArgs {
+    /// A host's root or a bundle [default: the root]
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub(crate) target: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
+
+    /// A built-in playbook's name or a file; can be repeated
+    #[arg(long, required = true, value_name = "NAME")]
+    pub(crate) playbook: Vec<String>,
+
+    /// Use YARA rules from this file or folder too; can be repeated
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) rules: Vec<PathBuf>,
+
+    /// Write the plan here, for `triage apply`
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Print the plan so
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ConsentArgs {
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+
+    /// Drop steps whose object changed since the plan, and those that build on them, instead of refusing all
+    #[arg(long)]
+    pub(crate) skip_stale: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ApplyArgs {
+    /// The plan
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) plan: PathBuf,
+
+    /// The root of the host that is changed
+    #[arg(long, default_value = "/", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) root: PathBuf,
+
+    /// Refuse any plan but the one with this digest
+    #[arg(long, value_name = "SHA256")]
+    pub(crate) digest: Option<String>,
+
+    /// Only these steps, by number; can be repeated
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub(crate) only: Vec<u32>,
+
+    /// All but these steps, by number; can be repeated
+    #[arg(long, value_name = "N", value_delimiter = ',', conflicts_with = "only")]
+    pub(crate) skip: Vec<u32>,
+
+    /// The bundle that holds the plan's objects as evidence [default: a small one is collected first]
+    #[arg(long, value_name = "BUNDLE", value_hint = ValueHint::AnyPath)]
+    pub(crate) evidence: Option<PathBuf>,
+
+    /// Change the host although no evidence is kept; the journal records that
+    #[arg(long, conflicts_with = "evidence")]
+    pub(crate) without_evidence: bool,
+
+    #[command(flatten)]
+    pub(crate) consent: ConsentArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ResumeArgs {
+    /// The run, or `last`
+    #[arg(default_value = "last")]
+    pub(crate) run: String,
+
+    /// The root of the host that is changed
+    #[arg(long, default_value = "/", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) root: PathBuf,
+
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RollbackArgs {
+    /// The run, or `last`
+    pub(crate) run: String,
+
+    /// The root of the host that is changed
+    #[arg(long, default_value = "/", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) root: PathBuf,
+
+    /// Undo this step only
+    #[arg(long, value_name = "N")]
+    pub(crate) step: Option<u32>,
+
+    /// Undo only what touches calls, web, ssh or the database
+    #[arg(long)]
+    pub(crate) service: bool,
+
+    /// Put malicious objects back too
+    #[arg(long)]
+    pub(crate) restore_malicious: bool,
+
+    #[command(flatten)]
+    pub(crate) consent: ConsentArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RunsArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<RunsCommand>,
+
+    /// Print it so
+    #[arg(long, value_enum, global = true, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// Show one run, step by step
+    Show {
+        /// Its id, the beginning of it, or `last`
+        run: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlaybookCommand {
+    /// List the built-in playbooks
+    List,
+    /// Print a built-in playbook
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Check a playbook file
+    Check {
+        /// The file
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// List the built-in YARA rules
+    List,
+    /// Check YARA rules: what does not compile, with line and column
+    Check {
+        /// Files or folders
+        #[arg(required = true, value_hint = ValueHint::AnyPath)]
+        paths: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DemoArgs {
+    /// Lay everything into this folder, which must not exist [default: a new temporary folder]
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) folder: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ManArgs {
+    /// The folder; it is made if it is not there
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) folder: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!("500M".parse(), Ok(ByteSize(500 << 20)));
+        assert_eq!("2GiB".parse(), Ok(ByteSize(2 << 30)));
+        assert_eq!("7".parse(), Ok(ByteSize(7)));
+        for wrong in ["", "M", "1.5G", "-1", "3 X", "99999999999T"] {
+            assert!(wrong.parse::<ByteSize>().is_err(), "{wrong}");
+        }
+    }
+}

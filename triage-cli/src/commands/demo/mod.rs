@@ -1,0 +1,191 @@
+//! `triage demo`: the whole way, with the very commands that a responder types.
+
+mod host;
+
+use super::{apply, collect, plan, rollback, scan, verify};
+use crate::args::{
+    ApplyArgs, ByteSize, CollectArgs, ConsentArgs, DemoArgs, FindingFormat, Format, PlanArgs, ReadingArgs,
+    RollbackArgs, ScanArgs, VerifyArgs,
+};
+use crate::exit::{Exit, Failure};
+use crate::session::Session;
+use std::path::{Path, PathBuf};
+
+const PLAYBOOK: &str = "freepbx/web-shell";
+
+pub(crate) fn run(args: &DemoArgs, session: &Session) -> Result<Exit, Failure> {
+    let folder = folder(args)?;
+    let session = &session.with_state(folder.join("state"));
+    let ui = &session.ui;
+    let root = folder.join("host");
+    let at = |name: &str| folder.join(name);
+    let (bundle, plan_file, report) = (at("bundle.tar.zst"), at("plan.json"), at("report.md"));
+
+    ui.heading("A telephone system has been taken over");
+    make_folder(&root)?;
+    host::lay(&root)?;
+    let before = host::snapshot(&root)?;
+    ui.note(&format!(
+        "An inert copy of one lies in {}: {} objects, with web shells, cron jobs that fetch them again, a stager in root's \
+         .bashrc and a second root account. Nothing in it can run.\n",
+        root.display(),
+        before.len()
+    ));
+
+    ui.heading(&format!("1. Evidence first\n$ triage collect --root {} -o {}", root.display(), bundle.display()));
+    expect(collect::run(&collecting(&root, &bundle), session)?, Exit::Done, "collect")?;
+
+    ui.heading(&format!("\n2. Is it whole?\n$ triage verify {}", bundle.display()));
+    let verifying = VerifyArgs { bundle: bundle.clone(), format: Format::Human };
+    expect(verify::run(&verifying, session)?, Exit::Done, "verify")?;
+
+    ui.heading(&format!("\n3. What happened?\n$ triage scan {}", bundle.display()));
+    let found = scanning(&bundle, FindingFormat::Table);
+    expect(scan::run(&found, session)?, Exit::Found, "scan")?;
+    write(&report, &scan::markdown(&found, session)?)?;
+
+    ui.heading(&format!(
+        "\n4. What would be done? Nothing is changed yet.\n$ triage plan --root {} --playbook {PLAYBOOK} -o {}",
+        root.display(),
+        plan_file.display()
+    ));
+    expect(plan::run(&planning(&root, &plan_file), session)?, Exit::Found, "plan")?;
+
+    ui.heading(&format!(
+        "\n5. Do it\n$ triage apply {} --root {} --evidence {} --yes",
+        plan_file.display(),
+        root.display(),
+        bundle.display()
+    ));
+    expect(apply::run(&applying(&plan_file, &root, &bundle), session)?, Exit::Done, "apply")?;
+
+    ui.heading(&format!("\n6. Is anything left?\n$ triage scan {}", root.display()));
+    expect(scan::run(&scanning(&root, FindingFormat::Table), session)?, Exit::Done, "the second scan")?;
+    ui.note("no_known_trace_left: of all that the rules know, nothing is left. On a real host where the intruder was root: rebuild it.");
+
+    ui.heading(&format!(
+        "\n7. Undo it. This is a demo, so the malicious objects come back too.\n$ triage rollback last --root {} --restore-malicious --yes",
+        root.display()
+    ));
+    expect(rollback::run(&rolling_back(&root), session)?, Exit::Done, "rollback")?;
+    let after = host::snapshot(&root)?;
+    let differing = before.iter().filter(|(path, state)| after.get(*path) != Some(state)).count()
+        + after.keys().filter(|path| !before.contains_key(*path)).count();
+    if differing > 0 {
+        return Err(Failure::refused(
+            anyhow::anyhow!("{differing} objects are not as they were before"),
+            "this is a bug in triage; the folder is left as it is",
+        ));
+    }
+    ui.note(&format!(
+        "All {} objects are as they were: content, mode, owner, modification time to the nanosecond.",
+        before.len()
+    ));
+
+    ui.heading("\nWhat is left to look at");
+    for (what, path) in [
+        ("the bundle", bundle),
+        ("the plan", plan_file),
+        ("the report", report),
+        ("journals and vaults", at("state").join("runs")),
+        ("the inert host", root),
+    ] {
+        ui.note(&format!("  {what:<20} {}", path.display()));
+    }
+    ui.note(&format!("Remove all of it with: rm -r {}", folder.display()));
+    Ok(Exit::Done)
+}
+
+/// A step of the demo that ends otherwise than it should is a failure of the demo, whatever it printed.
+fn expect(actual: Exit, wanted: Exit, step: &str) -> Result<(), Failure> {
+    if actual == wanted {
+        return Ok(());
+    }
+    Err(Failure {
+        exit: Exit::Error,
+        hint: None,
+        error: anyhow::anyhow!("{step} ended with {actual:?}, not {wanted:?}"),
+    })
+}
+
+fn folder(args: &DemoArgs) -> Result<PathBuf, Failure> {
+    let Some(folder) = &args.folder else {
+        return Ok(tempfile::Builder::new().prefix("triage-demo-").tempdir()?.keep());
+    };
+    make_folder(folder).map_err(|failure| Failure {
+        hint: Some("name a folder that does not exist yet".to_owned()),
+        error: failure.error.context(format!("making `{}`", folder.display())),
+        ..failure
+    })?;
+    Ok(std::fs::canonicalize(folder)?)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the demo works in a folder of its own")]
+fn make_folder(path: &Path) -> Result<(), Failure> {
+    Ok(std::fs::create_dir(path)?)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the demo works in a folder of its own")]
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    Ok(std::fs::write(path, text)?)
+}
+
+fn reading(root: &Path) -> ReadingArgs {
+    ReadingArgs { root: root.to_owned(), profile: None, max_file_size: ByteSize(1 << 30), threads: None }
+}
+
+fn collecting(root: &Path, bundle: &Path) -> CollectArgs {
+    CollectArgs {
+        reading: reading(root),
+        output: Some(bundle.to_owned()),
+        format: None,
+        scan: false,
+        omit_secrets: false,
+    }
+}
+
+fn scanning(target: &Path, format: FindingFormat) -> ScanArgs {
+    ScanArgs {
+        targets: vec![target.to_owned()],
+        reading: reading(Path::new("/")),
+        format,
+        rules: Vec::new(),
+        no_builtin_rules: false,
+        timeout: 30,
+    }
+}
+
+fn planning(root: &Path, output: &Path) -> PlanArgs {
+    PlanArgs {
+        target: None,
+        reading: reading(root),
+        playbook: vec![PLAYBOOK.to_owned()],
+        rules: Vec::new(),
+        output: Some(output.to_owned()),
+        format: Format::Human,
+    }
+}
+
+fn applying(plan: &Path, root: &Path, evidence: &Path) -> ApplyArgs {
+    ApplyArgs {
+        plan: plan.to_owned(),
+        root: root.to_owned(),
+        digest: None,
+        only: Vec::new(),
+        skip: Vec::new(),
+        evidence: Some(evidence.to_owned()),
+        without_evidence: false,
+        consent: ConsentArgs { yes: true, skip_stale: false },
+    }
+}
+
+fn rolling_back(root: &Path) -> RollbackArgs {
+    RollbackArgs {
+        run: "last".to_owned(),
+        root: root.to_owned(),
+        step: None,
+        service: false,
+        restore_malicious: true,
+        consent: ConsentArgs { yes: true, skip_stale: false },
+    }
+}

@@ -1,0 +1,89 @@
+//! `triage plan`
+
+use super::open;
+use crate::args::{Format, PlanArgs};
+use crate::exit::{Exit, Failure};
+use crate::progress::Progress;
+use crate::session::Session;
+use crate::view;
+use std::path::Path;
+use triage_core::engine::{self, Reading, Scan, Target};
+use triage_core::model::{Clock as _, escape};
+use triage_core::plan::{self, Plan, PlanRequest, StepStatus};
+use triage_core::playbook::{self, Playbook};
+
+pub(crate) fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
+    // A mistake in a playbook is told before minutes are spent on reading the host.
+    let playbooks = args.playbook.iter().map(|name| load(name)).collect::<Result<Vec<_>, _>>()?;
+    let target = open::target(args.target.as_deref(), &args.reading, session)?;
+    let detectors = open::detectors(&args.rules, true, 30)?;
+    let progress = Progress::start(&session.ui, "scanning");
+    let reading =
+        Reading { options: open::options(&args.reading), progress: &progress, cancel: &|| session.is_interrupted() };
+    let scan = engine::scan(&target, detectors, reading)?;
+    drop(progress);
+    if session.is_interrupted() {
+        session.ui.note("Interrupted: a plan from half a scan would be half a clean-up; none was made.");
+        return Ok(Exit::Interrupted);
+    }
+    let (plan, gaps) = make(&target, &scan, &playbooks, session)?;
+    match args.format {
+        Format::Human => session.ui.data(&view::plan::text(&plan))?,
+        Format::Json => session.ui.data(&plan.to_json())?,
+    }
+    session.ui.note(view::findings::gaps(&gaps).trim_end());
+    let changes = plan.steps.iter().filter(|step| step.status == StepStatus::WouldChange).count();
+    if let Some(output) = &args.output {
+        let digest = plan::file::write(output, &plan)?;
+        let name = escape(output.as_os_str().as_encoded_bytes());
+        session.ui.note(&format!("plan {name}, sha256 {digest}"));
+        session.ui.note(&format!(
+            "{} would change the host. Look at the plan, then: triage apply {name} --digest {digest}",
+            view::findings::count(changes, "step")
+        ));
+    } else {
+        session.ui.note(&format!(
+            "{} would change the host. To keep the plan for `triage apply`, add `-o plan.json`.",
+            view::findings::count(changes, "step")
+        ));
+    }
+    Ok(Exit::of(changes > 0, !scan.gaps.is_empty() || !gaps.is_empty()))
+}
+
+/// Makes the plan for what a scan found.
+pub(super) fn make(
+    target: &Target,
+    scan: &Scan,
+    playbooks: &[Playbook],
+    session: &Session,
+) -> Result<(Plan, Vec<triage_core::model::Gap>), Failure> {
+    let outcome = plan::make(&PlanRequest {
+        findings: &scan.findings,
+        playbooks,
+        source: target.source.as_ref(),
+        host: target.host.clone(),
+        target: target.source.label(),
+        tool: Session::tool(),
+        created: session.clock.now(),
+    })?;
+    Ok((outcome.value, outcome.gaps))
+}
+
+/// A built-in playbook by name, or a file.
+pub(super) fn load(name: &str) -> Result<Playbook, Failure> {
+    if let Some(playbook) = playbook::builtin(name) {
+        return Ok(playbook?);
+    }
+    let shown = escape(name.as_bytes());
+    if !Path::new(name).exists() {
+        let known: Vec<&str> = playbook::builtin_names().collect();
+        return Err(Failure::hinted(
+            anyhow::anyhow!("there is no playbook `{shown}`, built in or as a file"),
+            format!("built in are: {}", known.join(", ")),
+        ));
+    }
+    let text = std::fs::read(name)
+        .map_err(|error| anyhow::Error::new(error).context(format!("reading playbook `{shown}`")))?;
+    let text = String::from_utf8(text).map_err(|_| anyhow::anyhow!("playbook `{shown}` is not UTF-8 text"))?;
+    Ok(Playbook::load(name, &text)?)
+}

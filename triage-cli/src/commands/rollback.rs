@@ -1,0 +1,89 @@
+//! `triage rollback`
+
+use super::apply;
+use crate::args::RollbackArgs;
+use crate::exit::{Exit, Failure};
+use crate::session::Session;
+use crate::view;
+use triage_core::apply::{ResumeRequest, Watch, settle};
+use triage_core::journal::{Consent, Evidence, RunId, Runs};
+use triage_core::model::Clock as _;
+use triage_core::plan::StepStatus;
+use triage_core::rollback::{self, RollbackError, RollbackOptions, Scope};
+use triage_core::source::{DirectorySource, SourceKind};
+
+pub(crate) fn run(args: &RollbackArgs, session: &Session) -> Result<Exit, Failure> {
+    let runs = apply::open_runs(session)?;
+    let id = runs.find(&args.run).map_err(|error| Failure::hinted(error, "`triage runs` lists them"))?;
+    let run = runs.run(&id)?;
+    let target = apply::open_host(&args.root, run.plan(), session)?;
+    if run.dangling().is_some() {
+        session.ui.note("The run was cut short; putting its last step in order first.");
+        settle_run(&id, &target, &runs, session)?;
+    }
+    let run = runs.run(&id)?;
+    let source = DirectorySource::open(&args.root, SourceKind::Root)?;
+    let options = RollbackOptions {
+        scope: match (args.step, args.service) {
+            (Some(step), _) => Scope::Step(step),
+            (None, true) => Scope::Service,
+            (None, false) => Scope::Everything,
+        },
+        tool: Session::tool(),
+        created: session.clock.now(),
+    };
+    let outcome = rollback::plan(&run, &source, &options).map_err(|error| match error {
+        RollbackError::NothingToUndo { .. } => {
+            let hint = format!("`triage runs show {id}` shows its steps");
+            Failure::hinted(error, hint)
+        }
+        error => error.into(),
+    })?;
+    let plan = outcome.value;
+    session.ui.note(&view::plan::text(&plan));
+    session.ui.note(view::findings::gaps(&outcome.gaps).trim_end());
+    let conflicts = plan.steps.iter().filter(|step| matches!(step.status, StepStatus::Blocked { .. })).count();
+    let changes = plan.steps.iter().filter(|step| step.status == StepStatus::WouldChange).count();
+    if changes == 0 {
+        if conflicts > 0 {
+            return Err(Failure::refused(
+                anyhow::anyhow!(
+                    "nothing was undone: {} changed since the run",
+                    view::findings::count(conflicts, "object")
+                ),
+                "the plan above says which; look at them by hand, nothing of theirs is overwritten",
+            ));
+        }
+        session.ui.note("Nothing to undo.");
+        return Ok(Exit::Done);
+    }
+    let malicious =
+        plan.steps.iter().filter(|step| step.restores_malicious && step.status == StepStatus::WouldChange).count();
+    if malicious > 0 {
+        session.ui.warning(&format!("{} would come back", view::findings::count(malicious, "malicious object")));
+    }
+    let question =
+        format!("Undo {} of run {id} on host {}?", view::findings::count(changes, "change"), plan.host.hostname);
+    apply::agree(args.consent.yes, &question, session)?;
+    let consent = Consent { skip_stale: args.consent.skip_stale, restore_malicious: args.restore_malicious };
+    let report = apply::carry_out(&plan, &target, &runs, Evidence::Rollback, consent, session)?;
+    let exit = apply::conclude(&report, &args.root, session);
+    if conflicts > 0 {
+        session.ui.warning(&format!(
+            "{} changed since the run and stayed as they are: a conflict",
+            view::findings::count(conflicts, "object")
+        ));
+    }
+    Ok(exit)
+}
+
+fn settle_run(id: &RunId, target: &triage_core::apply::Target, runs: &Runs, session: &Session) -> Result<(), Failure> {
+    settle(ResumeRequest {
+        run: id,
+        target,
+        runs,
+        watch: Watch { clock: &session.clock, cancel: &|| false, progress: &mut |event| apply::tell(&event, session) },
+    })
+    .map_err(apply::explain)?;
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! Runs as text and JSON.
+
+use serde_json::json;
+use std::fmt::Write as _;
+use triage_core::journal::{JournalError, Run, RunId, RunState, StepOutcome, StepResult};
+use triage_core::plan::{Step, StepStatus};
+
+/// One step's end.
+pub(crate) fn outcome(step: &Step, outcome: &StepOutcome) -> String {
+    format!("{:>4}. {}: {}", step.number, step.title, result(&outcome.result))
+}
+
+fn result(result: &StepResult) -> String {
+    match result {
+        StepResult::Done => "done".to_owned(),
+        StepResult::NoOp => "nothing to do".to_owned(),
+        StepResult::Stale { why } => format!("REFUSED, it has changed: {why}"),
+        StepResult::Blocked { why } => format!("REFUSED: {why}"),
+        StepResult::Failed { why } => format!("FAILED: {why}"),
+        _ => "ended in a way that this version does not know".to_owned(),
+    }
+}
+
+fn state(state: RunState) -> &'static str {
+    match state {
+        RunState::Running => "running",
+        RunState::Crashed => "crashed",
+        RunState::Interrupted => "interrupted",
+        RunState::Applied => "applied",
+        RunState::PartlyApplied => "partly applied",
+        RunState::PartlyRolledBack => "partly rolled back",
+        RunState::RolledBack => "rolled back",
+    }
+}
+
+/// All runs, oldest first.
+pub(crate) fn list(runs: &[(RunId, Result<Run, JournalError>)]) -> String {
+    let mut out = String::new();
+    for (id, run) in runs {
+        let _ = match run {
+            Ok(run) => writeln!(
+                out,
+                "{id}  {:<18} {} steps on {} ({})  {}",
+                state(run.state()),
+                run.plan().steps.len(),
+                run.plan().host.hostname,
+                run.started().root,
+                run.plan().playbooks.join(", "),
+            ),
+            Err(error) => writeln!(out, "{id}  DAMAGED: {error}"),
+        };
+    }
+    if runs.is_empty() {
+        out.push_str("no runs yet\n");
+    }
+    out
+}
+
+/// All runs as JSON.
+pub(crate) fn list_json(runs: &[(RunId, Result<Run, JournalError>)]) -> Result<String, serde_json::Error> {
+    let runs: Vec<_> = runs
+        .iter()
+        .map(|(id, run)| match run {
+            Ok(run) => summary(run),
+            Err(error) => json!({"run": id.as_str(), "state": "damaged", "error": error.to_string()}),
+        })
+        .collect();
+    Ok(serde_json::to_string_pretty(&json!({"format_version": 1, "runs": runs}))? + "\n")
+}
+
+fn summary(run: &Run) -> serde_json::Value {
+    json!({
+        "run": run.id().as_str(),
+        "state": run.state(),
+        "host": run.plan().host,
+        "root": run.started().root,
+        "playbooks": run.plan().playbooks,
+        "plan_sha256": run.started().plan,
+        "evidence": run.started().evidence,
+        "steps": run.plan().steps.len(),
+        "head": run.head(),
+    })
+}
+
+/// One run, step by step.
+pub(crate) fn text(run: &Run) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "run {}: {}", run.id(), state(run.state()));
+    let _ =
+        writeln!(out, "host {} ({}), root {}", run.plan().host.hostname, run.plan().host.digest, run.started().root);
+    let _ = writeln!(out, "plan sha256 {}, journal head {}", run.started().plan, run.head());
+    for step in &run.plan().steps {
+        let record = run.step(step.number);
+        let what = if record.is_dangling {
+            "UNKNOWN: it was being done when the run ended; `triage resume` or `triage rollback` settles it".to_owned()
+        } else if record.is_undone {
+            "undone".to_owned()
+        } else {
+            match (record.outcome, &step.status) {
+                (Some(outcome), _) => result(&outcome.result),
+                (None, StepStatus::WouldChange) => "not begun".to_owned(),
+                (None, _) => "left out".to_owned(),
+            }
+        };
+        let _ = writeln!(out, "{:>4}. {}: {what}", step.number, step.title);
+    }
+    out
+}
+
+/// One run as JSON, with the outcome of each step.
+pub(crate) fn json(run: &Run) -> Result<String, serde_json::Error> {
+    let mut document = summary(run);
+    let steps: Vec<_> = run
+        .plan()
+        .steps
+        .iter()
+        .map(|step| {
+            let record = run.step(step.number);
+            json!({
+                "number": step.number,
+                "title": step.title,
+                "action": step.action,
+                "outcome": record.outcome,
+                "is_dangling": record.is_dangling,
+                "is_undone": record.is_undone,
+            })
+        })
+        .collect();
+    if let Some(object) = document.as_object_mut() {
+        object.insert("format_version".to_owned(), json!(1));
+        object.insert("steps".to_owned(), json!(steps));
+    }
+    Ok(serde_json::to_string_pretty(&document)? + "\n")
+}
