@@ -7,7 +7,7 @@
     clippy::disallowed_methods
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use triage_core::detect::{Detector, Report, RuleInfo, RuleSet, YaraDetector, YaraOptions};
@@ -23,24 +23,7 @@ fn detector() -> YaraDetector {
 }
 
 fn scan(detector: &YaraDetector, path: &[u8], content: &[u8]) -> Vec<Finding> {
-    let meta = FileMeta {
-        kind: FileKind::File,
-        mode: Mode::new(0o644),
-        uid: 0,
-        gid: 0,
-        size: content.len() as u64,
-        links: None,
-        inode: None,
-        device: None,
-        special: None,
-        mtime: None,
-        atime: None,
-        ctime: None,
-        btime: None,
-        link_target: None,
-        xattrs: BTreeMap::new(),
-        inode_flags: None,
-    };
+    let meta = FileMeta::bare(FileKind::File, Mode::new(0o644), content.len() as u64);
     let path = EvidencePath::new(path).unwrap();
     let mut report = Report::default();
     let file = Swept { path: &path, meta: &meta, sha256: Some(Digest::of(content)), content: Some(content) };

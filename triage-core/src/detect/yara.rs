@@ -253,24 +253,7 @@ mod tests {
     use crate::model::{Category, Digest, FileKind, Mode, RuleId, Severity};
 
     fn meta() -> FileMeta {
-        FileMeta {
-            kind: FileKind::File,
-            mode: Mode::new(0o644),
-            uid: 0,
-            gid: 0,
-            size: 0,
-            links: None,
-            inode: None,
-            device: None,
-            special: None,
-            mtime: None,
-            atime: None,
-            ctime: None,
-            btime: None,
-            link_target: None,
-            xattrs: std::collections::BTreeMap::new(),
-            inode_flags: None,
-        }
+        FileMeta::bare(FileKind::File, Mode::new(0o644), 0)
     }
 
     fn detector(text: &str) -> YaraDetector {
