@@ -40,6 +40,11 @@ fn a_subtree_of_a_root_keeps_its_place() {
     env.broken_host();
     let answer = env.triage(["scan", "host/var/www", "--root", "host", "--format", "jsonl"]).expect(2);
     assert!(answer.stdout.contains(r#""path":"/var/www/html/uploads/img.php""#), "{}", answer.stdout);
+    assert!(
+        answer.stdout.contains("host/var/www\",\"id"),
+        "the target is named as it was asked for: {}",
+        answer.stdout
+    );
     let outside = env.triage(["scan", "host/var/www", "--root", "state-that-is-not-there"]);
     assert_eq!(outside.code, 1);
 }

@@ -33,6 +33,9 @@ fn explain(error: TargetError) -> Failure {
             error,
             "name a host's root, a folder, a bundle or a tar or zip archive that exists; the host's root is `--root DIR`",
         ),
+        TargetError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            Failure::hinted(error, "run as root, or as somebody who may read it")
+        }
         TargetError::Outside { path, .. } => {
             let hint = format!("say with `--root DIR` which host `{path}` belongs to");
             Failure::hinted(error, hint)

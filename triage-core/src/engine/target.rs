@@ -142,7 +142,7 @@ impl Target {
         let inside =
             real.strip_prefix(&root).map_err(|_| TargetError::Outside { path: shown(real), root: shown(&root) })?;
         let place = EvidencePath::new(inside.as_os_str().as_bytes())?;
-        let source = DirectorySource::open(&root, SourceKind::Subtree)?;
+        let source = DirectorySource::open(&root, SourceKind::Subtree)?.called(shown(real));
         opening.leave_out.iter().for_each(|inode| source.leave_out(*inode));
         let host = identify(&source, root == Path::new("/"))?;
         let scope = Scope::tree(&place);

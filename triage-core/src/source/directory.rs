@@ -43,6 +43,13 @@ impl DirectorySource {
         Ok(Self { root: Arc::new(root), kind, label, left_out: RwLock::default() })
     }
 
+    /// The same source under the name that a person gave to the part of it that is looked at.
+    #[must_use]
+    pub fn called(mut self, label: String) -> Self {
+        self.label = label;
+        self
+    }
+
     /// The open root.
     pub fn root(&self) -> &OwnedFd {
         &self.root
