@@ -3,18 +3,14 @@
 private rule text_not_log
 {
     condition:
-        filesize < 5MB and uint32be(0) != 0x7f454c46 and not filepath startswith "/var/log"
+        filesize < 5MB and uint32be(0) != 0x7f454c46 and not triage_place contains " log "
 }
 
 private rule started_by_itself
 {
     // Crontabs, profiles, boot scripts, units: what runs without anybody asking.
     condition:
-        filepath contains "/cron" or filename startswith "crontab" or
-        filepath startswith "/etc/profile.d" or filepath startswith "/etc/rc" or filepath startswith "/etc/init" or
-        filepath contains "/systemd/" or filepath startswith "/etc/incron.d" or
-        filename == ".bashrc" or filename == ".bash_profile" or filename == ".profile" or filename == ".bash_logout" or
-        filename == ".zshrc" or filename == "profile" or filename == "bash.bashrc" or filename == "rc.local"
+        triage_place contains " startup "
 }
 
 rule TR_DROPPER_0001_reverse_shell_dev_tcp

@@ -6,7 +6,7 @@
 private rule text_not_log
 {
     condition:
-        filesize < 20MB and uint32be(0) != 0x7f454c46 and not filepath startswith "/var/log"
+        filesize < 20MB and uint32be(0) != 0x7f454c46 and not triage_place contains " log "
 }
 
 rule TR_FREEPBX_0001_jomangy
@@ -172,7 +172,7 @@ rule TR_FREEPBX_0008_planted_password
         $md5crypt = /\$1\$nRz1Cbtk\$6DnGs37n\.OpPcgejUfp9p[.]/
         $des = /\bueteGJYCHeMT[k]\b/
     condition:
-        not (filepath == "/etc" and (filename == "shadow" or filename == "passwd")) and text_not_log and any of ($*)
+        not triage_place contains " account " and text_not_log and any of ($*)
 }
 
 rule TR_FREEPBX_0009_planted_administrator
@@ -191,7 +191,7 @@ rule TR_FREEPBX_0009_planted_administrator
         $sha1 = /6ea9c6d2d932532a4cd44c7974fb1a0a87dbfcf[9]/
         $insert = /(INSERT\s{1,4}INTO\s{1,4}`?ampusers`?|UPDATE\s{1,4}`?ampusers`?)[^;\n]{0,300}["']freepbxuser[s]["']/ nocase
     condition:
-        not filepath startswith "/var/log" and uint32be(0) != 0x7f454c46 and any of ($*)
+        not triage_place contains " log " and uint32be(0) != 0x7f454c46 and any of ($*)
 }
 
 rule TR_FREEPBX_0010_accounts_of_the_campaign
@@ -211,7 +211,7 @@ rule TR_FREEPBX_0010_accounts_of_the_campaign
         $line = /\b(newfpbxs?|xhimax|sugarmaint|supermaint|emo|hima|juba|abort):[^:\n]{0,120}:0:0:/
         $password = /\b(chpasswd|passwd)\s[^\n]{0,60}\b(newfpbxs?|xhimax|sugarmaint|supermaint)\b|\b(newfpbxs?|xhimax|sugarmaint|supermaint):[^\n]{1,80}\|\s{0,4}chpasswd/
     condition:
-        not (filepath == "/etc" and (filename == "shadow" or filename == "passwd")) and text_not_log and any of ($*)
+        not triage_place contains " account " and text_not_log and any of ($*)
 }
 
 rule TR_FREEPBX_0011_call_shell
@@ -322,7 +322,7 @@ rule TR_FREEPBX_0015_everything_to_config_php
     strings:
         $rule = /(^|\n)\s{0,8}RewriteRule\s{1,8}["']?(\.\*|\^\.\*\$|\^\(\.\*\)\$|\(\.\*\))["']?\s{1,8}["']?\/?(config|ajax|some|h)\.php/ nocase
     condition:
-        $rule and filesize < 50KB and filename startswith ".ht"
+        $rule and filesize < 50KB and triage_place contains " htaccess "
 }
 
 rule TR_FREEPBX_0016_ha_trigger
@@ -361,7 +361,7 @@ rule TR_FREEPBX_0017_shell_written_to_web_root
     strings:
         $write = /(echo|printf)\s{1,4}(-n\s{1,2})?\\?["']?[\w+\/=]{20,8000}\\?["']?\s{0,4}\|\s{0,4}base64\s{1,4}(-d|-di|--decode)\s{0,4}>{1,2}\s{0,4}\\?["']?\/var\/www\/[\w.\/-]{1,120}\.ph(p|tml)/
     condition:
-        $write and not filepath startswith "/var/log" and uint32be(0) != 0x7f454c46
+        $write and not triage_place contains " log " and uint32be(0) != 0x7f454c46
 }
 
 rule TR_FREEPBX_0018_endpoint_shut

@@ -132,7 +132,7 @@ rule TR_WEBSHELL_0401_prepended_file
     strings:
         $odd = /auto_(prepend|append)_file[\s="']{1,8}[^\s"']{0,120}(\/tmp\/|\/dev\/shm\/|\/var\/tmp\/|\/\.[^\s"'\/]{1,40}|\.(ico|png|jpe?g|gif|bmp|txt|css|js|tmp|log|dat)\b|php:\/\/|data:|https?:)/ nocase
     condition:
-        $odd and filesize < 100KB and (filename startswith ".ht" or filename endswith ".ini" or filename endswith ".conf")
+        $odd and filesize < 100KB and (triage_place contains " htaccess " or triage_place contains " ini " or triage_place contains " conf ")
 }
 
 rule TR_WEBSHELL_0402_prepended_file_plain
@@ -152,7 +152,7 @@ rule TR_WEBSHELL_0402_prepended_file_plain
         $set = /(^|\n)[^;#\n]{0,40}auto_(prepend|append)_file[\s="']{1,8}[^\s"';]{2,120}/ nocase
         $none = /auto_(prepend|append)_file[\s="']{1,8}none/ nocase private
     condition:
-        $set and not $none and filesize < 100KB and (filename == ".htaccess" or filename == ".user.ini")
+        $set and not $none and filesize < 100KB and triage_place contains " htaccess "
 }
 
 rule TR_WEBSHELL_0403_image_runs_as_php
@@ -175,7 +175,7 @@ rule TR_WEBSHELL_0403_image_runs_as_php
         $stuff = /(^|\n)\s{0,8}#.{0,8}<\?(php|=)/ nocase
         $add = /(^|\n)\s{0,8}(AddType|AddHandler)\s{1,8}["']?[\w\/.:-]{0,40}php[^\n]{0,40}\.ht/ nocase
     condition:
-        filesize < 100KB and (filename startswith ".ht" or filename endswith ".conf") and any of ($type, $files, $self, $stuff, $add)
+        filesize < 100KB and (triage_place contains " htaccess " or triage_place contains " conf ") and any of ($type, $files, $self, $stuff, $add)
 }
 
 rule TR_WEBSHELL_0404_php_behind_program_magic
@@ -193,5 +193,5 @@ rule TR_WEBSHELL_0404_php_behind_program_magic
     strings:
         $tag = /<\?(php[\s\/]|=)/ nocase
     condition:
-        uint32be(0) == 0x7f454c46 and $tag and filename matches /\.(php\d?|phtml|phar|inc|phps)$/i
+        uint32be(0) == 0x7f454c46 and $tag and triage_place contains " php "
 }

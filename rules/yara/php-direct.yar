@@ -15,7 +15,7 @@ private rule php
         $sec_rule = "SecRule "
     condition:
         // The rules of ModSecurity quote what they look for.
-        ($tag or $script) and not (filename endswith ".conf" and $sec_rule) and not filepath startswith "/var/log" and uint32be(0) != 0x7f454c46
+        ($tag or $script) and not (triage_place contains " conf " and $sec_rule) and not triage_place contains " log " and uint32be(0) != 0x7f454c46
 }
 
 rule TR_WEBSHELL_0001_eval_of_request
@@ -211,7 +211,7 @@ rule TR_WEBSHELL_0010_body_or_headers_executed
         date = "2025-11-23"
         sample = "tr-webshell-0010.php"
     strings:
-        $call = /[^\w>:$](eval|assert|system|passthru|shell_exec|exec|popen)(\s|\/\*[^*]{0,60}\*\/){0,8}\([^;]{0,60}(php:\/\/input|getallheaders\s{0,4}\(|apache_request_headers\s{0,4}\(|HTTP_RAW_POST_DATA|get_defined_vars\s{0,4}\(|getenv\s{0,4}\(\s{0,4}["']HTTP_)/ nocase
+        $call = /[^\w>:$](eval|assert|system|passthru|shell_exec|exec|popen)(\s|\/\*[^*]{0,60}\*\/){0,8}\(\s{0,4}([^;]{0,60}[^\w\s;]\s{0,4})?(php:\/\/input|getallheaders\s{0,4}\(|apache_request_headers\s{0,4}\(|HTTP_RAW_POST_DATA|get_defined_vars\s{0,4}\(|getenv\s{0,4}\(\s{0,4}["']HTTP_)/ nocase
         $fetched = /\$\w{1,30}\s{0,4}=\s{0,4}@?(file_get_contents|file|curl_exec|fopen)\s{0,4}\(\s{0,4}(["']https?:\/\/|\$(remote|url|ch\b))/ nocase
         $run = /[^\w>:$]eval(\s|\/\*[^*]{0,60}\*\/){0,8}\([\s@("'.?>]{0,12}\$\w{1,30}\s{0,4}\)/ nocase
         $remote = /[^\w>:$](eval|assert)(\s|\/\*[^*]{0,60}\*\/){0,8}\([\s"'.?>]{0,12}(file_get_contents|curl_exec|fgets|stream_get_contents)\s{0,4}\(\s{0,4}["']?(https?:|ftp:|\$\w{0,10}url|\$ch\b)/ nocase

@@ -11,7 +11,7 @@ private rule php
         $sec_rule = "SecRule "
     condition:
         // The rules of ModSecurity quote what they look for.
-        ($tag or $script) and not (filename endswith ".conf" and $sec_rule) and not filepath startswith "/var/log" and uint32be(0) != 0x7f454c46
+        ($tag or $script) and not (triage_place contains " conf " and $sec_rule) and not triage_place contains " log " and uint32be(0) != 0x7f454c46
 }
 
 rule TR_WEBSHELL_0201_known_shell
@@ -38,7 +38,7 @@ rule TR_WEBSHELL_0201_known_shell
         $mailer = /Leaf ?PHPMailer|leafmailer\.pw|AnonymousFox|FoxAuto|Yanz Webshell|BlackSword Mailer|Owl PHPMailer/ nocase
         $does = /[^\w>:$](eval|assert|system|passthru|shell_exec|exec|popen|proc_open|fopen|opendir|move_uploaded_file|base64_decode|mail|fsockopen|file_put_contents|scandir|phpinfo|socket_create|mysql_connect|copy|is_callable)\s{0,4}\(/ nocase private
     condition:
-        php and $does and any of ($b374k, $wso, $c99, $r57, $alfa, $mini, $old, $tool, $mailer)
+        php and (filesize < 4MB or triage_place contains " php ") and $does and any of ($b374k, $wso, $c99, $r57, $alfa, $mini, $old, $tool, $mailer)
 }
 
 rule TR_WEBSHELL_0202_page_calls_itself_a_shell

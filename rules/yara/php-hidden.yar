@@ -11,7 +11,7 @@ private rule php
         $sec_rule = "SecRule "
     condition:
         // The rules of ModSecurity quote what they look for.
-        ($tag or $script) and not (filename endswith ".conf" and $sec_rule) and not filepath startswith "/var/log" and uint32be(0) != 0x7f454c46
+        ($tag or $script) and not (triage_place contains " conf " and $sec_rule) and not triage_place contains " log " and uint32be(0) != 0x7f454c46
 }
 
 rule TR_WEBSHELL_0101_eval_of_decoder

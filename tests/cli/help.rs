@@ -4,11 +4,13 @@ use crate::env::TestEnvironment;
 #[test]
 fn help_pages() {
     let env = TestEnvironment::new();
-    let verbs: [&[&str]; 16] = [
+    let verbs: [&[&str]; 21] = [
         &[],
         &["collect"],
         &["verify"],
+        &["export"],
         &["scan"],
+        &["diff"],
         &["plan"],
         &["apply"],
         &["resume"],
@@ -16,6 +18,9 @@ fn help_pages() {
         &["runs"],
         &["playbook"],
         &["playbook", "check"],
+        &["artifacts"],
+        &["artifacts", "show"],
+        &["artifacts", "check"],
         &["rules"],
         &["rules", "check"],
         &["demo"],

@@ -7,13 +7,22 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     unreachable_pub
 )]
 
 mod apply;
+#[allow(clippy::format_collect)]
+mod budget;
 mod collect;
+mod definitions;
 mod demo;
+mod diff;
 mod env;
 mod errors;
+mod footprint;
 mod help;
+mod rules;
 mod scan;
+mod seal;
+mod source;

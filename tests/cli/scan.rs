@@ -98,3 +98,23 @@ fn secrets_are_not_printed() {
     }
     assert!(CRONTAB.contains("192.0.2.66"));
 }
+
+#[test]
+fn a_replaced_program_is_found_when_packages_are_verified() {
+    let env = TestEnvironment::new();
+    env.clean_host();
+    env.put("var/lib/dpkg/status", "Package: coreutils\nStatus: install ok installed\nVersion: 9.1-1\n");
+    // MD5 of `x` and a newline.
+    env.put("var/lib/dpkg/info/coreutils.md5sums", "401b30e3b8b5d629635a5c613cdb7919  bin/ls\n");
+    env.put_with("usr/bin/ls", 0o755, "x\n");
+    let scan = |code| env.triage(["scan", "host", "--verify-packages", "--format", "jsonl"]).expect(code).stdout;
+    assert!(!scan(0).contains("TR-PACKAGE-"));
+    env.put_with("usr/bin/ls", 0o755, "y\n");
+    let answer = scan(2);
+    for word in ["TR-PACKAGE-0001", "401b30e3b8b5d629635a5c613cdb7919", "may have changed it with the file"] {
+        assert!(answer.contains(word), "{answer}");
+    }
+    // Programs are no part of what a profile reads by itself.
+    let answer = env.triage(["scan", "host", "--format", "jsonl"]).expect(0);
+    assert!(!answer.stdout.contains("TR-PACKAGE-0001"), "{}", answer.stdout);
+}

@@ -6,6 +6,7 @@ use crate::ui::Ui;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 use triage_core::model::{Clock, Timestamp};
 
 /// The state folder of root.
@@ -15,6 +16,7 @@ const SYSTEM_STATE: &str = "/var/lib/triage";
 pub(crate) struct Session {
     pub(crate) ui: Ui,
     pub(crate) clock: SystemClock,
+    pub(crate) started: Instant,
     state: Option<PathBuf>,
     interrupted: Arc<AtomicBool>,
 }
@@ -33,12 +35,13 @@ impl Session {
         })?;
         start_log(args.verbose);
         raise_open_files();
-        Ok(Self { ui, clock: SystemClock, state: args.state.clone(), interrupted })
+        Ok(Self { ui, clock: SystemClock, started: Instant::now(), state: args.state.clone(), interrupted })
     }
 
     /// The same session with another state folder.
     pub(crate) fn with_state(&self, state: PathBuf) -> Self {
-        Self { ui: self.ui.clone(), clock: self.clock, state: Some(state), interrupted: Arc::clone(&self.interrupted) }
+        let (ui, interrupted) = (self.ui.clone(), Arc::clone(&self.interrupted));
+        Self { ui, clock: self.clock, started: self.started, state: Some(state), interrupted }
     }
 
     /// Says whether the user wants it to stop.

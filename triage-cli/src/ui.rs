@@ -4,7 +4,7 @@
 //! print themselves escaped.
 
 use anstyle::{AnsiColor, Style};
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -93,6 +93,25 @@ impl Ui {
         let _ = write!(anstream::stderr().lock(), "{STRONG}{question}{STRONG:#} Type `yes` to go on: ");
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+    }
+
+    /// Asks for a password on the terminal, also where standard input is something else. It is not shown while it is typed.
+    pub(crate) fn secret(&self, question: &str) -> Option<String> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
+        let fd = rustix::fs::open("/dev/tty", flags, rustix::fs::Mode::empty()).ok()?;
+        let before = tcgetattr(&fd).ok()?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(&fd, OptionalActions::Flush, &silent).ok()?;
+        let mut terminal = std::fs::File::from(fd);
+        let _ = terminal.write_all(question.as_bytes());
+        let mut answer = String::new();
+        let read = io::BufReader::new(&terminal).read_line(&mut answer);
+        let _ = tcsetattr(&terminal, OptionalActions::Flush, &before);
+        let _ = terminal.write_all(b"\n");
+        read.ok()?;
+        Some(answer.trim_end_matches(['\n', '\r']).to_owned())
     }
 
     pub(crate) fn is_quiet(&self) -> bool {

@@ -14,14 +14,15 @@
 //!
 //! # What it is not
 //!
-//! It is no daemon, no agent and no live response shell. It runs nothing of the host that it looks at. It has no terminal, reads no
+//! It is no daemon, no agent and no live response shell. It runs nothing of the host that it looks at, but for the
+//! firewall's own programs on a live one ([`acquire`]). It has no terminal, reads no
 //! environment variable and has no clock of its own: time comes in as a [`model::Clock`], the wish to stop as a function.
 //! It never says that a host is clean; it says what it saw and what it did not see.
 //!
 //! # The modules, in reading order
 //!
-//! [`model`] has the nouns, [`source`] what can be read, [`sweep`] the one walk that reads it. [`parse`] turns bytes into records. [`collect`] says what is
-//! evidence, [`bundle`] keeps it. [`detect`] makes findings of it. [`action`] says what could be done to an object, [`playbook`] what should be done about
+//! [`model`] has the nouns, [`source`] what can be read, [`sweep`] the one walk that reads it. [`parse`] turns bytes into records, [`acquire`] a running host. [`collect`] says what is
+//! evidence, [`bundle`] keeps it. [`detect`] makes findings of it, [`diff`] compares it with what it was. [`action`] says what could be done to an object, [`playbook`] what should be done about
 //! a finding, [`plan`] puts both together. [`journal`] records, [`apply`] changes, [`rollback`] undoes. [`report`] is for readers elsewhere.
 //! [`engine`] has the compositions that most callers want, and [`sys`] the system calls beneath it all.
 //!
@@ -39,7 +40,7 @@
 //!     "<?php exit; // inert\n@eval(base64_decode($_POST['c']));\n",
 //! )?;
 //!
-//! let opening = engine::Opening { path: Some(host.path()), root: host.path(), profile: None, leave_out: &[] };
+//! let opening = engine::Opening::new(Some(host.path()), host.path());
 //! let target = engine::Target::open(&opening)?;
 //! let yara = YaraDetector::new(RuleSet::builtin(), YaraOptions::default());
 //! let detectors = Detectors::builtin(vec![Box::new(yara)])?;
@@ -67,11 +68,13 @@ mod builtin;
 
 pub mod model;
 
+pub mod acquire;
 pub mod action;
 pub mod apply;
 pub mod bundle;
 pub mod collect;
 pub mod detect;
+pub mod diff;
 pub mod engine;
 pub mod journal;
 pub mod parse;

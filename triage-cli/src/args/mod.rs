@@ -1,9 +1,21 @@
 //! What the command line can say; clap types only. The doc comments are the help texts.
 
+mod budget;
+mod definitions;
+pub(crate) mod export;
+pub(crate) mod seal;
+
+pub(crate) use budget::{BudgetArgs, Nice};
+pub(crate) use definitions::{ArtifactsCommand, CaseArgs, DefinitionArgs, LookArgs};
+
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
+use triage_core::model::Digest;
+
+use export::ExportArgs;
+use seal::{IdentityArgs, SealArgs};
 
 /// Triage and clean up compromised Linux servers, FreePBX first of all
 ///
@@ -37,8 +49,12 @@ pub(crate) enum Command {
     Collect(CollectArgs),
     /// Check every hash of a bundle, and that it is complete
     Verify(VerifyArgs),
-    /// Look for web shells, persistence and tampering on a host, in a folder, bundle or archive
+    /// Take one file, or all of them, out of a bundle
+    Export(ExportArgs),
+    /// Look for web shells, persistence and tampering on a host, in a folder, bundle, archive or disk image
     Scan(ScanArgs),
+    /// Compare two states of a host: what was added, removed and changed
+    Diff(DiffArgs),
     /// Say what a playbook would change; changes nothing
     Plan(PlanArgs),
     /// Carry out a plan: asks, journals, changes, verifies
@@ -52,6 +68,9 @@ pub(crate) enum Command {
     /// List, show or check playbooks
     #[command(subcommand)]
     Playbook(PlaybookCommand),
+    /// List, show or check the definitions of what is collected
+    #[command(subcommand)]
+    Artifacts(ArtifactsCommand),
     /// List or check detection rules
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -121,24 +140,45 @@ impl FromStr for ByteSize {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ReadingArgs {
-    /// The root of the host that is looked at
-    #[arg(long, default_value = "/", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    /// The root of the host that is looked at: a folder, a disk image or an archive
+    #[arg(long, default_value = "/", value_name = "DIR", value_hint = ValueHint::AnyPath)]
     pub(crate) root: PathBuf,
 
-    /// Which parts of a host are read: linux, web, freepbx [default: what the host is]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
+    /// The partition of a disk image that is the root, as Linux counts [default: the one that has /etc]
+    #[arg(long, value_name = "N")]
+    pub(crate) partition: Option<u32>,
+
+    /// Refuse an archive or image whose SHA-256 is not this one
+    #[arg(long, value_name = "HEX")]
+    pub(crate) expect_sha256: Option<Digest>,
+
+    /// Which parts of a host are read: linux, web, freepbx, full, volatile; several with `,` between, or repeated [default: what the host is]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) profile: Vec<String>,
 
     /// Leave larger files out, as a gap
     #[arg(long, default_value = "1G", value_name = "SIZE")]
     pub(crate) max_file_size: ByteSize,
 
-    /// Threads that read [default: the number of cores, at most 4]
+    /// Threads that read [default: the number of cores, at most 4; one while Asterisk has calls]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
+
+    /// Leave out what a live host is doing: processes, sockets, kernel modules, calls, firewall rules
+    #[arg(long)]
+    pub(crate) no_volatile: bool,
+
+    /// How to treat the host [default: polite on a running host, idle while Asterisk has calls, else normal]
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub(crate) nice: Option<Nice>,
+
+    /// Go into network and FUSE file systems too
+    #[arg(long)]
+    pub(crate) network_mounts: bool,
 }
 
 #[derive(Debug, ClapArgs)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line")]
 pub(crate) struct CollectArgs {
     #[command(flatten)]
     pub(crate) reading: ReadingArgs,
@@ -158,6 +198,33 @@ pub(crate) struct CollectArgs {
     /// Leave password hashes, private keys and configuration with passwords out, as gaps
     #[arg(long)]
     pub(crate) omit_secrets: bool,
+
+    /// Put the MD5 of each file into its record too, for look-ups in others' lists
+    #[arg(long)]
+    pub(crate) md5: bool,
+
+    /// Put the SHA-1 of each file into its record too
+    #[arg(long)]
+    pub(crate) sha1: bool,
+
+    /// Go on with a collection that was killed: NAME.partial, with the options it was begun with
+    #[arg(long, value_name = "PARTIAL", value_hint = ValueHint::AnyPath, conflicts_with_all = ["output", "format", "scan", "recipient", "recipients_file"])]
+    pub(crate) resume: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) budget: BudgetArgs,
+
+    #[command(flatten)]
+    pub(crate) seal: SealArgs,
+
+    #[command(flatten)]
+    pub(crate) definitions: DefinitionArgs,
+
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
+
+    #[command(flatten)]
+    pub(crate) case: CaseArgs,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -166,6 +233,13 @@ pub(crate) struct VerifyArgs {
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) bundle: PathBuf,
 
+    /// Demand a signature by this public key of minisign: its file, or the key itself
+    #[arg(long, value_name = "KEY")]
+    pub(crate) public_key: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+
     /// Print the result so
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
@@ -173,16 +247,23 @@ pub(crate) struct VerifyArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ScanArgs {
-    /// A host's root, a folder, a bundle, a tar or zip archive
+    /// A host's root, a folder, a bundle, an archive (tar or zip; UAC, acquire, Velociraptor, docker save) or a disk image (ext4)
     #[arg(required = true, value_hint = ValueHint::AnyPath)]
     pub(crate) targets: Vec<PathBuf>,
 
     #[command(flatten)]
     pub(crate) reading: ReadingArgs,
 
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+
     /// Print the findings so
     #[arg(long, value_enum, default_value_t = FindingFormat::Table)]
     pub(crate) format: FindingFormat,
+
+    /// Read the folders of programs too, and hold every packaged file against dpkg's or rpm's database
+    #[arg(long)]
+    pub(crate) verify_packages: bool,
 
     /// Use YARA rules from this file or folder too; can be repeated
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
@@ -192,9 +273,82 @@ pub(crate) struct ScanArgs {
     #[arg(long)]
     pub(crate) no_builtin_rules: bool,
 
+    /// Look for the indicators in this file too: STIX 2.1, MISP, LOKI, CSV, a plain list, or our own YAML; can be repeated
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) iocs: Vec<PathBuf>,
+
     /// Seconds that YARA may spend on one file; more is a gap
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     pub(crate) timeout: u64,
+
+    /// Keep compiled rules and the list of harmless files here, and pass over files that did not change since [default: keep nothing]
+    ///
+    /// The folder must be yours alone. A file counts as unchanged by device, inode, size, owner, mode and times, ctime included; an intruder who is
+    /// still root can forge that, so this is not for the first look at a suspect host.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) cache: Option<PathBuf>,
+
+    /// Print instead what each YARA rule costs: every file is scanned with each rule alone, which takes long
+    #[arg(long, conflicts_with_all = ["cache", "format"])]
+    pub(crate) profile_rules: bool,
+}
+
+/// How differences are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiffFormat {
+    /// Tables for people
+    Table,
+    /// One JSON document
+    Json,
+    /// One JSON object a line: files, records, gaps, then what was compared
+    Jsonl,
+}
+
+/// What is compared and told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiffKind {
+    Files,
+    Accounts,
+    Groups,
+    Cron,
+    Units,
+    Modules,
+    AuthorizedKeys,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DiffArgs {
+    /// The old state: a host's root, a folder, a bundle, an archive or a disk image
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub(crate) old: PathBuf,
+
+    /// The new state
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub(crate) new: PathBuf,
+
+    /// Tell only these; can be repeated
+    #[arg(long, value_enum, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) only: Vec<DiffKind>,
+
+    /// Tell everything: also files of which only times differ, logs that have grown, and the ends of long lists
+    #[arg(long)]
+    pub(crate) all: bool,
+
+    /// Print the differences so
+    #[arg(long, value_enum, default_value_t = DiffFormat::Table)]
+    pub(crate) format: DiffFormat,
+
+    /// Which parts of a host are read: linux, web, freepbx, full; several with `,` between, or repeated [default: what the host is]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) profile: Vec<String>,
+
+    /// Leave larger files out, as a gap
+    #[arg(long, default_value = "1G", value_name = "SIZE")]
+    pub(crate) max_file_size: ByteSize,
+
+    /// Threads that read [default: the number of cores, at most 4]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -205,6 +359,9 @@ pub(crate) struct PlanArgs {
 
     #[command(flatten)]
     pub(crate) reading: ReadingArgs,
+
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
 
     /// A built-in playbook's name or a file; can be repeated
     #[arg(long, required = true, value_name = "NAME")]
@@ -353,6 +510,20 @@ pub(crate) enum RulesCommand {
         /// Files or folders
         #[arg(required = true, value_hint = ValueHint::AnyPath)]
         paths: Vec<PathBuf>,
+    },
+    /// Test YARA rules: each hits the sample that its `sample` names, none hits a clean file
+    Test {
+        /// Files or folders [default: the built-in rules]
+        #[arg(value_hint = ValueHint::AnyPath)]
+        paths: Vec<PathBuf>,
+
+        /// The folder that holds the samples
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        samples: PathBuf,
+
+        /// A folder of clean files; can be repeated
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        clean: Vec<PathBuf>,
     },
 }
 

@@ -98,7 +98,17 @@ pub(super) fn agree(yes: bool, question: &str, session: &Session) -> Result<(), 
 }
 
 fn reading(root: &Path) -> ReadingArgs {
-    ReadingArgs { root: root.to_owned(), profile: None, max_file_size: ByteSize(u64::MAX), threads: None }
+    ReadingArgs {
+        root: root.to_owned(),
+        partition: None,
+        expect_sha256: None,
+        profile: Vec::new(),
+        max_file_size: ByteSize(u64::MAX),
+        threads: None,
+        no_volatile: false,
+        nice: None,
+        network_mounts: false,
+    }
 }
 
 /// The bundle that keeps what is about to change: the one that was named, or one that is made now.

@@ -1,9 +1,14 @@
 //! One file a verb. A command reads arguments, calls the library, shows the result, and says how it ended.
 
 mod apply;
+mod artifacts;
+mod cache;
 mod collect;
 mod completions;
 mod demo;
+mod diff;
+mod export;
+mod keys;
 mod man;
 mod open;
 mod plan;
@@ -24,13 +29,16 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<Exit, Failure> 
     match command {
         Command::Collect(args) => collect::run(&args, session),
         Command::Verify(args) => verify::run(&args, session),
+        Command::Export(args) => export::run(&args, session),
         Command::Scan(args) => scan::run(&args, session),
+        Command::Diff(args) => diff::run(&args, session),
         Command::Plan(args) => plan::run(&args, session),
         Command::Apply(args) => apply::run(&args, session),
         Command::Resume(args) => resume::run(&args, session),
         Command::Rollback(args) => rollback::run(&args, session),
         Command::Runs(args) => runs::run(&args, session),
         Command::Playbook(command) => playbook::run(&command, session),
+        Command::Artifacts(command) => artifacts::run(&command, session),
         Command::Rules(command) => rules::run(&command, session),
         Command::Demo(args) => demo::run(&args, session),
         Command::Completions(args) => completions::run(&args, session),

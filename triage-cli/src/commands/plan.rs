@@ -15,7 +15,7 @@ use triage_core::playbook::{self, Playbook};
 pub(crate) fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
     // A mistake in a playbook is told before minutes are spent on reading the host.
     let playbooks = args.playbook.iter().map(|name| load(name)).collect::<Result<Vec<_>, _>>()?;
-    let target = open::target(args.target.as_deref(), &args.reading, session)?;
+    let target = open::sealed_target(args.target.as_deref(), &args.reading, &args.identity, session)?;
     let detectors = open::detectors(&args.rules, true, 30)?;
     let progress = Progress::start(&session.ui, "scanning");
     let reading =

@@ -1,5 +1,6 @@
 //! `triage scan`
 
+use super::cache::Cache;
 use super::open;
 use crate::args::{FindingFormat, ScanArgs};
 use crate::exit::{Exit, Failure};
@@ -7,11 +8,18 @@ use crate::progress::Progress;
 use crate::session::Session;
 use crate::view;
 use std::path::Path;
+use std::sync::Arc;
+use triage_core::detect::{Detectors, RuleProfiler, RuleSet, RuleSource};
 use triage_core::engine::{self, Reading, Scan, Target};
-use triage_core::model::Verdict;
+use triage_core::model::{Digest, Verdict};
+use triage_core::parse;
 use triage_core::report::{self, ScanReport, Totals};
+use triage_core::sweep::{Known, Options};
 
 pub(crate) fn run(args: &ScanArgs, session: &Session) -> Result<Exit, Failure> {
+    if args.profile_rules {
+        return profile(args, session);
+    }
     let mut exit = Exit::Done;
     for path in &args.targets {
         let report = scan(path, args, session)?;
@@ -25,13 +33,74 @@ pub(crate) fn run(args: &ScanArgs, session: &Session) -> Result<Exit, Failure> {
 }
 
 fn scan(path: &Path, args: &ScanArgs, session: &Session) -> Result<ScanReport, Failure> {
-    let target = open::target(Some(path), &args.reading, session)?;
-    let detectors = open::detectors(&args.rules, !args.no_builtin_rules, args.timeout)?;
+    let mut target = open::sealed_target(Some(path), &args.reading, &args.identity, session)?;
+    if args.verify_packages {
+        target.add_packages();
+    }
+    if let Some(folder) = &args.cache {
+        return scan_again(&target, &Cache::open(folder)?, args, session);
+    }
+    let (sources, iocs) = looked_for(args, session)?;
+    let detectors = open::detectors_of(RuleSet::compile(&sources), args.timeout, iocs)?;
+    let manners = open::manners(&target, &args.reading, session);
+    let options = Options { threads: manners.threads, ..open::options(&args.reading) };
+    let progress = Progress::start(&session.ui, "scanning");
+    let reading = Reading { options, progress: &progress, cancel: &|| session.is_interrupted() };
+    let scan = engine::scan(&target, detectors, reading)?;
+    drop(progress);
+    if let Some(coverage) = &target.coverage {
+        session.ui.note(view::coverage::short(coverage).trim_end());
+    }
+    Ok(report_of(&target, scan, session))
+}
+
+/// Rules and indicators that the command line names; rules that came with indicators are among them.
+fn looked_for(args: &ScanArgs, session: &Session) -> Result<(Vec<RuleSource>, open::Iocs), Failure> {
+    let mut sources = open::sources(&args.rules, !args.no_builtin_rules)?;
+    let mut iocs = open::iocs(&args.iocs, session)?;
+    sources.append(&mut iocs.rules);
+    Ok((sources, iocs))
+}
+
+/// Scans with the help of an earlier scan, and helps the next one.
+fn scan_again(target: &Target, cache: &Cache, args: &ScanArgs, session: &Session) -> Result<ScanReport, Failure> {
+    let (sources, iocs) = looked_for(args, session)?;
+    let parts = format!("{} {} {} {}", Session::tool(), RuleSet::key(&sources), iocs.digest, args.timeout);
+    let config = Digest::of(parts.as_bytes());
+    let detectors = open::detectors_of(cache.compile(&sources), args.timeout, iocs)?;
+    let name = Cache::known_name(&format!("{} {:?}", target.source.label(), target.profile));
+    let known = Known::new(config, parse::wants).with(&cache.read(&name).unwrap_or_default());
+    session.ui.detail(&format!("{} files are known from an earlier scan", known.len()));
     let progress = Progress::start(&session.ui, "scanning");
     let reading =
         Reading { options: open::options(&args.reading), progress: &progress, cancel: &|| session.is_interrupted() };
-    let scan = engine::scan(&target, detectors, reading)?;
-    Ok(report_of(&target, scan, session))
+    let scan = engine::scan_again(target, detectors, reading, Some(&known))?;
+    let spoilt = scan.findings.iter().map(|finding| finding.subject.path().clone());
+    let spoilt = spoilt.chain(scan.gaps.iter().map(|gap| gap.path.clone())).collect();
+    if let Err(error) = cache.write(&name, &known.to_bytes(&spoilt)) {
+        session.ui.warning(&format!("what was seen could not be kept for the next scan: {error}"));
+    }
+    Ok(report_of(target, scan, session))
+}
+
+/// Prints what each rule costs on the targets.
+fn profile(args: &ScanArgs, session: &Session) -> Result<Exit, Failure> {
+    let sources = open::sources(&args.rules, !args.no_builtin_rules)?;
+    let profiler = Arc::new(RuleProfiler::new(&sources, &open::yara_options(args.timeout)));
+    let mut bytes = 0;
+    for path in &args.targets {
+        let target = open::target(Some(path), &args.reading, session)?;
+        let progress = Progress::start(&session.ui, "measuring");
+        let reading = Reading {
+            options: open::options(&args.reading),
+            progress: &progress,
+            cancel: &|| session.is_interrupted(),
+        };
+        let detectors = Detectors::new(vec![Box::new(Arc::clone(&profiler))]);
+        bytes += engine::scan(&target, detectors, reading)?.summary.bytes;
+    }
+    session.ui.data(&view::rules::costs(&profiler.costs(), bytes))?;
+    Ok(if session.is_interrupted() { Exit::Interrupted } else { Exit::Done })
 }
 
 /// The report of the first target in Markdown.

@@ -4,7 +4,7 @@ use super::findings::count;
 use crate::progress::human_bytes;
 use serde_json::json;
 use std::fmt::Write as _;
-use triage_core::bundle::{Truncation, Verification};
+use triage_core::bundle::{Signature, Truncation, Verification};
 use triage_core::model::{Digest, escape};
 
 /// Failures that are named; a bundle that was cut in half has thousands.
@@ -23,8 +23,25 @@ pub(crate) fn text(verification: &Verification) -> String {
     if let Some(head) = &verification.chain_head {
         let _ = writeln!(out, "head of the collection log: {head}");
     }
-    if let Some(sha256) = &verification.bundle_sha256 {
-        let _ = writeln!(out, "sha256 of the bundle: {sha256}");
+    match &verification.signature {
+        Signature::None | Signature::Invalid { .. } => {}
+        Signature::Unchecked { key_id } => {
+            let _ = writeln!(out, "signed by key ID {key_id}, not checked: `--public-key KEY` checks it");
+        }
+        Signature::Valid { key_id, comment } => {
+            let _ = writeln!(out, "signed by key ID {key_id}: valid ({})", escape(comment.as_bytes()));
+        }
+    }
+    if let Some(manifest) = verification.manifest.as_ref().filter(|manifest| !manifest.resumed.is_empty()) {
+        let times: Vec<String> = manifest.resumed.iter().map(ToString::to_string).collect();
+        let _ = writeln!(out, "the collection was killed and gone on with at {}", times.join(", "));
+    }
+    match (&verification.bundle_sha256, &verification.tag_manifest) {
+        (None, None) => {}
+        (sha256, tag_manifest) => {
+            let stand_in = Digest::of(b"");
+            let _ = writeln!(out, "{}", paper(sha256.as_ref(), tag_manifest.as_ref().unwrap_or(&stand_in)));
+        }
     }
     let files = count(usize::try_from(verification.verified_files).unwrap_or(usize::MAX), "file");
     let bytes = human_bytes(verification.verified_bytes);
@@ -56,6 +73,14 @@ pub(crate) fn text(verification: &Verification) -> String {
     out
 }
 
+/// The line for the paper form: what `sha256sum` shows for the file, or for the tag manifest of a folder.
+pub(crate) fn paper(sha256: Option<&Digest>, tag_manifest: &Digest) -> String {
+    match sha256 {
+        Some(sha256) => format!("sha256 of the bundle: {sha256}"),
+        None => format!("sha256 of tagmanifest-sha256.txt: {tag_manifest}"),
+    }
+}
+
 /// What the collection did not read, as the bundle says.
 pub(crate) fn gaps(verification: &Verification) -> u64 {
     verification.manifest.as_ref().map_or(0, |manifest| manifest.totals.gaps)
@@ -81,6 +106,15 @@ pub(crate) fn json(verification: &Verification) -> Result<String, serde_json::Er
         "gaps": gaps(verification),
         "more_failures": verification.more_failures,
         "chain_head": verification.chain_head.as_ref().map(Digest::to_string),
+        "tag_manifest_sha256": verification.tag_manifest.as_ref().map(Digest::to_string),
+        "is_sealed": verification.is_sealed,
+        "signature": match &verification.signature {
+            Signature::None => json!({"state": "none"}),
+            Signature::Unchecked { key_id } => json!({"state": "unchecked", "key_id": key_id}),
+            Signature::Valid { key_id, comment } => json!({"state": "valid", "key_id": key_id, "comment": comment}),
+            Signature::Invalid { why } => json!({"state": "invalid", "why": why}),
+        },
+        "resumed": verification.manifest.as_ref().map(|manifest| &manifest.resumed),
         "bundle_sha256": verification.bundle_sha256.as_ref().map(Digest::to_string),
         "failures": failures,
     });

@@ -192,7 +192,10 @@ fn make(
 fn dress(hands: &Hands<'_>, file: &OwnedFd, meta: &FileMeta) -> Result<(), Halt> {
     // A change of owner clears set-id bits and capabilities, an access control list rewrites the group bits: hence the order.
     hands.act("setting its owner", || change::set_owner(file, meta.uid, meta.gid))?;
-    let present = look::xattrs(file).map_err(failed("reading its attributes"))?;
+    let (present, omitted) = look::xattrs(file);
+    if omitted > 0 {
+        return Err(failed("reading its attributes")(io::Error::other("not all of them can be read")));
+    }
     for name in present.keys().filter(|name| !meta.xattrs.contains_key(*name) && !signs_inode(name)) {
         hands.act("removing an attribute that its folder gave it", || change::remove_xattr(file, name))?;
     }

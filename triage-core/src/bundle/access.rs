@@ -2,9 +2,10 @@
 
 use super::frames::Frames;
 use super::index::{self, Index, Key};
+use super::listing::TAG_MANIFEST;
 use super::{BundleError, manifest, segment};
-use crate::model::{FileKind, escape};
-use crate::source::{Backing, Container, ContainerEntry, ContainerError, ContainerFormat, ZipMember};
+use crate::model::{Digest, FileKind, Hasher, escape};
+use crate::source::{Backing, Container, ContainerEntry, ContainerError, ContainerFormat, Identities, ZipMember};
 use crate::sys::look;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -54,8 +55,36 @@ fn damaged(detail: impl Into<String>) -> io::Error {
 }
 
 impl Access {
-    pub(super) fn open(path: &Path) -> Result<Self, BundleError> {
-        let container = Container::open(path).map_err(BundleError::Container)?;
+    /// The way to the members of a bundle whose records are read too. Where the index of a tar cannot be relied on it is not
+    /// used: the bundle is read from its beginning.
+    pub(super) fn open(path: &Path, identities: &Identities) -> Result<Self, BundleError> {
+        let container = Container::open_with(path, identities).map_err(BundleError::Container)?;
+        match (container.format(), container.backing()) {
+            (ContainerFormat::TarZst, Some(backing)) => match Self::frames(backing, false) {
+                Ok(access) => Ok(access),
+                Err(_) => Stream::read(container).map(Self::Stream).map_err(BundleError::Container),
+            },
+            _ => Self::other(path, container),
+        }
+    }
+
+    /// The way to single members, with the digest of each. An index that is there and wrong is an error.
+    pub(super) fn open_strictly(path: &Path, identities: &Identities) -> Result<Self, BundleError> {
+        let container = Container::open_with(path, identities).map_err(BundleError::Container)?;
+        match (container.format(), container.backing()) {
+            (ContainerFormat::TarZst, Some(backing)) => match Self::frames(backing, true) {
+                Ok(access) => Ok(access),
+                // Cut, or compressed again by another tool: there is no table, and it can still be read from its beginning.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    Stream::read(container).map(Self::Stream).map_err(BundleError::Container)
+                }
+                Err(error) => Err(BundleError::Damaged { what: index::PATH.to_owned(), detail: error.to_string() }),
+            },
+            _ => Self::other(path, container),
+        }
+    }
+
+    fn other(path: &Path, container: Container) -> Result<Self, BundleError> {
         let io = |source| BundleError::Io { doing: "opening", what: escape(path.as_os_str().as_bytes()), source };
         match (container.format(), container.backing()) {
             (ContainerFormat::Directory, _) | (_, None) => {
@@ -67,18 +96,14 @@ impl Access {
                 // A zip without its directory is not read as a source: which of its members count is not known.
                 Self::zip(&container, backing.uncounted()).map_err(BundleError::Container)
             }
-            (ContainerFormat::TarZst, Some(backing)) => match Self::frames(backing) {
-                Ok(access) => Ok(access),
-                // Cut, or compressed again by another tool: it can still be read from its beginning.
-                Err(_) => Stream::read(container).map(Self::Stream).map_err(BundleError::Container),
-            },
             _ => Stream::read(container).map(Self::Stream).map_err(BundleError::Container),
         }
     }
 
-    fn frames(backing: &Backing) -> io::Result<Self> {
+    fn frames(backing: &Backing, wants_digests: bool) -> io::Result<Self> {
         let frames = Arc::new(Frames::open(backing)?);
-        let (_, mut last) = frames.last()?;
+        let (_, last) = frames.last()?;
+        let mut last = io::BufReader::with_capacity(1 << 18, last);
         let (name, size) = read_header(&mut last)?;
         let root = name
             .strip_suffix(index::PATH)
@@ -86,10 +111,21 @@ impl Access {
             .ok_or_else(|| damaged("the last frame does not hold the index"))?
             .to_owned();
         // Each member takes a block at least, so that a claimed length cannot be out of all proportion.
-        if size / 24 > frames.len() / 512 + 2 {
+        if size / 56 > frames.len() / 512 + 2 {
             return Err(damaged("the index is too long to be true"));
         }
-        let index = Index::read(io::BufReader::new(last), size)?;
+        let mut hashed = Hashed { inner: (&mut last).take(size), hasher: Hasher::new() };
+        let index = Index::read(&mut hashed, size, frames.len(), wants_digests)?;
+        let sha256 = hashed.hasher.finish();
+        let vouched = vouched(&mut last, size, &root)?;
+        drop(last);
+        if vouched.is_some_and(|vouched| vouched != sha256) {
+            return Err(damaged("it is not what the tag manifest says"));
+        }
+        // Version 1 of the index stood behind the tag manifest, which could not list it.
+        if vouched.is_none() && index.has_digests() {
+            return Err(damaged("no tag manifest vouches for it"));
+        }
         Ok(Self::Frames { frames, index, root })
     }
 
@@ -107,6 +143,14 @@ impl Access {
         Ok(Self::Zip { backing, members })
     }
 
+    /// The digest that the index has of a member.
+    pub(super) fn indexed_digest(&self, bag_path: &str) -> Option<Digest> {
+        match self {
+            Self::Frames { index, .. } => index.place(&index::key(bag_path))?.sha256,
+            _ => None,
+        }
+    }
+
     pub(super) fn bytes_read(&self) -> u64 {
         match self {
             Self::Frames { frames, .. } => frames.bytes_read(),
@@ -121,7 +165,7 @@ impl Access {
         match self {
             Self::Frames { frames, index, root } => {
                 let Some(place) = index.place(&index::key(bag_path)) else { return Ok(None) };
-                let mut reader = frames.reader(place, u64::MAX);
+                let mut reader = frames.reader(place.at, u64::MAX);
                 let (name, size) = read_header(&mut reader)?;
                 if name.strip_prefix(root.as_str()).and_then(|rest| rest.strip_prefix('/')) != Some(bag_path) {
                     return Err(damaged("the index leads to another member"));
@@ -176,10 +220,52 @@ fn folder_member(root: &OwnedFd, bag_path: &str) -> io::Result<Option<Found>> {
         Err(error) => return Err(error),
     };
     let stat = rustix::fs::fstat(&file)?;
-    if FileKind::of_mode(stat.st_mode) != FileKind::File {
-        return Err(damaged("it is not a regular file"));
+    match FileKind::of_mode(stat.st_mode) {
+        FileKind::File => {}
+        // The way to other members, and none itself.
+        FileKind::Directory => return Ok(None),
+        _ => return Err(damaged("it is not a regular file")),
     }
     Ok(Some((u64::try_from(stat.st_size).unwrap_or(0), Box::new(io::BufReader::new(file)))))
+}
+
+/// Bytes on their way through the hash.
+struct Hashed<R> {
+    inner: R,
+    hasher: Hasher,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hasher.update(buffer.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+}
+
+/// What the tag manifest says of the index, where it follows an index of `size` bytes.
+fn vouched(reader: &mut impl Read, size: u64, root: &str) -> io::Result<Option<Digest>> {
+    let padding = size.next_multiple_of(512) - size;
+    io::copy(&mut reader.take(padding), &mut io::sink())?;
+    // Behind an index of version 1 the tar ends.
+    let Ok((name, size)) = read_header(reader) else { return Ok(None) };
+    if name.strip_prefix(root).and_then(|rest| rest.strip_prefix('/')) != Some(TAG_MANIFEST) {
+        return Ok(None);
+    }
+    if size > MAX_PART {
+        return Err(damaged("the tag manifest is too long to be true"));
+    }
+    let mut text = Vec::new();
+    reader.take(size).read_to_end(&mut text)?;
+    Ok(listed(&text, index::PATH))
+}
+
+/// What a manifest says of a path.
+pub(super) fn listed(manifest: &[u8], path: &str) -> Option<Digest> {
+    manifest.split(|&byte| byte == b'\n').find_map(|line| {
+        let digest = line.strip_suffix(path.as_bytes())?.strip_suffix(b"  ")?;
+        std::str::from_utf8(digest).ok()?.parse().ok()
+    })
 }
 
 /// The path in the bag of an entry of an archive.
@@ -188,7 +274,7 @@ pub(super) fn inside(entry: &ContainerEntry) -> Option<&str> {
 }
 
 fn is_part(path: &str) -> bool {
-    path == manifest::PATH || segment::parse_path(path).is_some()
+    path == manifest::PATH || path == manifest::COVERAGE_PATH || segment::parse_path(path).is_some()
 }
 
 impl Stream {

@@ -1,15 +1,31 @@
 //! `triage/manifest.json` and what goes into it.
 
-use crate::model::{Digest, Gap, HostIdentity, Timestamp};
+use crate::model::{Digest, EvidenceFile, Gap, HostIdentity, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Where it lies in the bag.
 pub(super) const PATH: &str = "triage/manifest.json";
+/// Where the coverage statement lies in the bag.
+pub(crate) const COVERAGE_PATH: &str = "triage/coverage.json";
 /// The version of the format that this tool writes.
 pub(super) const FORMAT_VERSION: u32 = 1;
 /// Gaps that are listed in the manifest itself; all of them are in the collection log.
 pub(super) const MAX_GAPS: usize = 1_000;
+
+/// What a person says of a collection.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseInfo {
+    /// The case's number or name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case: Option<String>,
+    /// Who collects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub examiner: Option<String>,
+    /// Remarks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
 
 /// What a bundle is told when it is begun.
 #[derive(Clone, Debug)]
@@ -24,6 +40,8 @@ pub struct BundleInfo {
     pub root: String,
     /// Whether that is the running host itself.
     pub is_live: bool,
+    /// The file that it is collected from, where it is one.
+    pub evidence: Option<EvidenceFile>,
     /// The profile that says what is collected.
     pub profile: String,
     /// The path patterns that it came to on this host: what was asked for, so that an absence can be told from a thing not looked at.
@@ -32,6 +50,10 @@ pub struct BundleInfo {
     pub start: Timestamp,
     /// What is known of the clock that gives the times.
     pub clock_note: Option<String>,
+    /// The host's own time zone, which the times in its local logs are in.
+    pub time_zone: Option<String>,
+    /// Whose case it is.
+    pub case: CaseInfo,
     /// Threads that compress, from 1; more than 16 count as 16.
     pub threads: usize,
 }
@@ -85,6 +107,9 @@ pub struct BundleManifest {
     pub root: String,
     /// Whether that was the running host itself.
     pub is_live: bool,
+    /// The archive or image that it was collected from, with its SHA-256; none for a host or a folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceFile>,
     /// The profile that said what is collected.
     pub profile: String,
     /// The path patterns that it came to on this host.
@@ -96,10 +121,22 @@ pub struct BundleManifest {
     /// What is known of the clock that gave the times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_note: Option<String>,
+    /// The host's own time zone, which the times in its local logs are in: a name, or a POSIX rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// Whose case it is.
+    #[serde(flatten)]
+    pub case: CaseInfo,
     /// How much it holds.
     pub totals: Totals,
     /// What was not read; at most 1,000, all of them are in the collection log.
     pub gaps: Vec<Gap>,
+    /// When it went on after it had been killed; mostly never.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed: Vec<Timestamp>,
+    /// The id of the key that it was to be signed with, so that a signature that was taken away is missed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<String>,
     /// Why it was stopped before its end; none for a whole one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interrupted: Option<String>,

@@ -5,26 +5,36 @@
 //! trust: a bundle may come from an intruder. The format is specified in `docs/formats/bundle.md`.
 
 mod access;
+mod already;
 mod escape;
+mod finish;
 mod format;
 mod frames;
 mod index;
+mod listing;
+mod lookup;
 mod manifest;
 mod output;
 mod reader;
+mod resume;
+mod seal;
 mod segment;
 #[cfg(test)]
 mod tests;
 mod verify;
 mod writer;
 
+pub use already::{Already, Had};
 pub use escape::{evidence_path, payload_path};
 pub use format::{BundleFormat, BundleSink};
-pub use manifest::{BundleInfo, BundleManifest, Totals};
+pub use lookup::{Found, Lookup};
+pub(crate) use manifest::COVERAGE_PATH;
+pub use manifest::{BundleInfo, BundleManifest, CaseInfo, Totals};
 pub use output::Existing;
-pub use reader::{BundleSource, is_bundle};
+pub use reader::{BundleSource, is_bundle, is_bundle_with};
+pub use seal::{Recipients, Seal, SealError, Signature, Signer, VerifyingKey};
 pub use segment::{Beginning, Event};
-pub use verify::{Failure, Truncation, Verification, verify};
+pub use verify::{Failure, Keys, Truncation, Verification, verify, verify_with};
 pub use writer::{BundleWriter, Ending, Sealed, Stored};
 
 use crate::source::ContainerError;
@@ -70,6 +80,27 @@ pub enum BundleError {
         #[source]
         source: serde_json::Error,
     },
+    /// Writing the bundle failed: a full disk, a broken pipe.
+    #[error("writing the bundle")]
+    Writing(
+        /// What the system said.
+        #[source]
+        io::Error,
+    ),
+    /// Somebody is writing it.
+    #[error("`{path}` is being written by another process")]
+    Busy {
+        /// The name, escaped.
+        path: String,
+    },
+    /// A partial bundle that is to be gone on with is of another collection.
+    #[error("`{path}` was begun {other}, and is not gone on with")]
+    OtherCollection {
+        /// The name, escaped.
+        path: String,
+        /// What is different.
+        other: &'static str,
+    },
     /// What was asked for is not possible.
     #[error("{what}")]
     Unsupported {
@@ -94,4 +125,9 @@ pub enum BundleError {
     /// It was told to stop.
     #[error("stopped before the end")]
     Cancelled,
+}
+
+/// What a failure of the output is called, wherever in the bundle it strikes.
+fn writing(source: io::Error) -> BundleError {
+    BundleError::Writing(source)
 }

@@ -5,17 +5,20 @@
 //! one, never.
 
 use super::BundleError;
+use super::seal::Recipients;
 use crate::model::{Digest, Hasher, escape};
-use rustix::fd::OwnedFd;
-use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek as _, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 const FILE_MODE: Mode = Mode::from_raw_mode(0o600);
+/// Bytes that are gathered before they are written.
+const BUFFER: usize = 1 << 18;
 const FOLDER_MODE: Mode = Mode::from_raw_mode(0o700);
 
 /// What to do with something that already has the bundle's name.
@@ -39,6 +42,15 @@ fn failed(doing: &'static str, path: &Path, source: impl Into<io::Error>) -> Bun
     BundleError::Io { doing, what: escape(path.as_os_str().as_bytes()), source: source.into() }
 }
 
+/// Makes sure that nobody else writes it: a collection that still runs is not gone on with. A file system without locks has to do
+/// without.
+fn lock(fd: impl AsFd, path: &Path) -> Result<(), BundleError> {
+    match rustix::fs::flock(fd, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => Err(BundleError::Busy { path: escape(path.as_os_str().as_bytes()) }),
+        _ => Ok(()),
+    }
+}
+
 /// The name of a bundle until it is whole.
 pub(super) fn partial_of(path: &Path) -> Option<PathBuf> {
     let mut partial = OsString::from(path.file_name()?);
@@ -55,6 +67,18 @@ impl Target {
             return Err(BundleError::Exists { path: escape(path.as_os_str().as_bytes()) });
         }
         Ok(Self { path: path.to_owned(), partial, existing })
+    }
+
+    /// The target that a partial name was made from.
+    fn of_partial(partial: &Path) -> Result<Self, BundleError> {
+        let name = partial.file_name().and_then(|name| name.as_bytes().strip_suffix(b".partial"));
+        let Some(name) = name.filter(|name| !name.is_empty()) else {
+            let what = format!("`{}` does not end in `.partial`", escape(partial.as_os_str().as_bytes()));
+            return Err(BundleError::Unsupported { what });
+        };
+        let path = partial.with_file_name(OsStr::from_bytes(name));
+        let target = Self::new(&path, Existing::Refuse)?;
+        Ok(Self { partial: partial.to_owned(), ..target })
     }
 
     fn folder(&self) -> &Path {
@@ -107,12 +131,22 @@ impl Target {
     }
 }
 
-/// One file or stream, hashed and counted on the way.
+/// One file or stream, hashed and counted on the way, and encrypted before that where it is to be.
 pub(super) struct Output {
+    layer: Layer,
+    is_abandoned: bool,
+}
+
+enum Layer {
+    Plain(Counted),
+    Sealed(age::stream::StreamWriter<Counted>),
+}
+
+/// What goes to the file or stream itself: its digest is what `sha256sum` gives for the file.
+struct Counted {
     inner: Inner,
     hasher: Hasher,
     written: u64,
-    is_abandoned: bool,
 }
 
 enum Inner {
@@ -127,18 +161,50 @@ pub(super) struct Committed {
     pub(super) bytes: u64,
 }
 
+/// A part of a file that is kept when a bundle is gone on with.
+pub(super) struct Kept {
+    pub(super) bytes: u64,
+    pub(super) hasher: Hasher,
+}
+
+impl Counted {
+    fn new(inner: Inner) -> Self {
+        Self { inner, hasher: Hasher::new(), written: 0 }
+    }
+}
+
 impl Output {
-    pub(super) fn file(path: &Path, existing: Existing) -> Result<Self, BundleError> {
+    pub(super) fn file(path: &Path, existing: Existing, seal: &Recipients) -> Result<Self, BundleError> {
         let target = Target::new(path, existing)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::open(&target.partial, flags, FILE_MODE)
             .map_err(|error| Target::taken_or(&target.partial, error))?;
-        let file = BufWriter::with_capacity(1 << 18, File::from(fd));
-        Ok(Self { inner: Inner::File(file, target), hasher: Hasher::new(), written: 0, is_abandoned: false })
+        lock(&fd, &target.partial)?;
+        let file = BufWriter::with_capacity(BUFFER, File::from(fd));
+        Self::over(Counted::new(Inner::File(file, target)), seal)
     }
 
-    pub(super) fn stream(stream: Box<dyn Write + Send>) -> Self {
-        Self { inner: Inner::Stream(stream), hasher: Hasher::new(), written: 0, is_abandoned: false }
+    pub(super) fn stream(stream: Box<dyn Write + Send>, seal: &Recipients) -> Result<Self, BundleError> {
+        Self::over(Counted::new(Inner::Stream(stream)), seal)
+    }
+
+    fn over(counted: Counted, seal: &Recipients) -> Result<Self, BundleError> {
+        let layer = if seal.is_empty() {
+            Layer::Plain(counted)
+        } else {
+            Layer::Sealed(seal.wrap(counted).map_err(super::writing)?)
+        };
+        Ok(Self { layer, is_abandoned: false })
+    }
+
+    /// Opens what a killed collection left, to go on behind it.
+    pub(super) fn reopen(partial: &Path) -> Result<Reopened, BundleError> {
+        let target = Target::of_partial(partial)?;
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(&target.partial, flags, Mode::empty())
+            .map_err(|error| failed("opening", &target.partial, error))?;
+        lock(&fd, &target.partial)?;
+        Ok(Reopened { file: File::from(fd), target })
     }
 
     /// Swallows everything from here on: what a codec writes when it is dropped must not make a torn bundle look whole.
@@ -147,7 +213,11 @@ impl Output {
     }
 
     pub(super) fn commit(self) -> Result<Committed, BundleError> {
-        let path = match self.inner {
+        let Counted { inner, hasher, written } = match self.layer {
+            Layer::Plain(counted) => counted,
+            Layer::Sealed(sealed) => sealed.finish().map_err(super::writing)?,
+        };
+        let path = match inner {
             Inner::File(file, target) => {
                 let file = file.into_inner().map_err(|error| failed("writing", &target.partial, error.into_error()))?;
                 file.sync_all().map_err(|error| failed("syncing", &target.partial, error))?;
@@ -155,19 +225,36 @@ impl Output {
                 Some(target.commit()?)
             }
             Inner::Stream(mut stream) => {
-                stream.flush().map_err(|error| failed("writing", Path::new("the stream"), error))?;
+                stream.flush().map_err(super::writing)?;
                 None
             }
         };
-        Ok(Committed { path, sha256: Some(self.hasher.finish()), bytes: self.written })
+        Ok(Committed { path, sha256: Some(hasher.finish()), bytes: written })
     }
 }
 
-impl Write for Output {
+/// A partial bundle that is open, locked, and not yet changed.
+pub(super) struct Reopened {
+    file: File,
+    target: Target,
+}
+
+impl Reopened {
+    /// Cuts off what is not kept, and goes on behind it.
+    pub(super) fn go_on(mut self, kept: Kept) -> Result<Output, BundleError> {
+        let Kept { bytes, hasher } = kept;
+        self.file
+            .set_len(bytes)
+            .and_then(|()| self.file.seek(SeekFrom::Start(bytes)))
+            .map_err(|error| failed("cutting", &self.target.partial, error))?;
+        let file = BufWriter::with_capacity(BUFFER, self.file);
+        let counted = Counted { inner: Inner::File(file, self.target), hasher, written: bytes };
+        Ok(Output { layer: Layer::Plain(counted), is_abandoned: false })
+    }
+}
+
+impl Write for Counted {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.is_abandoned {
-            return Ok(bytes.len());
-        }
         let count = match &mut self.inner {
             Inner::File(file, _) => file.write(bytes)?,
             Inner::Stream(stream) => stream.write(bytes)?,
@@ -179,9 +266,26 @@ impl Write for Output {
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.inner {
-            _ if self.is_abandoned => Ok(()),
             Inner::File(file, _) => file.flush(),
             Inner::Stream(stream) => stream.flush(),
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.layer {
+            _ if self.is_abandoned => Ok(bytes.len()),
+            Layer::Plain(counted) => counted.write(bytes),
+            Layer::Sealed(sealed) => sealed.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.layer {
+            _ if self.is_abandoned => Ok(()),
+            Layer::Plain(counted) => counted.flush(),
+            Layer::Sealed(sealed) => sealed.flush(),
         }
     }
 }
@@ -202,7 +306,27 @@ impl Folder {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let root = rustix::fs::open(&target.partial, flags, Mode::empty())
             .map_err(|error| failed("opening", &target.partial, error))?;
+        lock(&root, &target.partial)?;
         Ok(Self { root, target, last: None, written: 0 })
+    }
+
+    /// Opens what a killed collection left, to go on with it.
+    pub(super) fn reopen(partial: &Path) -> Result<Self, BundleError> {
+        let target = Target::of_partial(partial)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let root = rustix::fs::open(&target.partial, flags, Mode::empty())
+            .map_err(|error| failed("opening", &target.partial, error))?;
+        lock(&root, &target.partial)?;
+        Ok(Self { root, target, last: None, written: 0 })
+    }
+
+    /// Takes away a file of the bag that no whole segment vouches for. No link is followed on the way to it.
+    #[expect(clippy::disallowed_methods, reason = "what a killed collection left half written is written anew")]
+    pub(super) fn remove(&self, name: &str) -> Result<(), BundleError> {
+        let (folder, base) = name.rsplit_once('/').unwrap_or((".", name));
+        let failed = |error: io::Error| failed("removing", &self.target.partial.join(name), error);
+        let folder = crate::sys::look::open_directory_beneath(&self.root, folder.as_bytes()).map_err(failed)?;
+        rustix::fs::unlinkat(folder, base, AtFlags::empty()).map_err(|error| failed(error.into()))
     }
 
     /// Creates one file, and the folders that it lies in.

@@ -10,11 +10,12 @@ use super::index::{Key, key_of_evidence};
 use super::manifest::{self, BundleManifest, FORMAT_VERSION, Totals};
 use super::segment::{self, Beginning, Event};
 use crate::model::{
-    Digest, EvidencePath, FileKind, FileMeta, FileRecord, Gap, GapReason, HostIdentity, Mode, Record, escape,
+    Digest, EvidencePath, FileKind, FileMeta, FileRecord, Gap, GapReason, HostIdentity, Mode, Record, VOLATILE_FOLDERS,
+    escape,
 };
 use crate::source::{
-    Container, ContainerError, ContainerFormat, Content, Entry, Handover, Item, Opened, Opener, ReadError, Selection,
-    Source, SourceError, SourceKind,
+    Container, ContainerError, ContainerFormat, Content, Entry, Handover, Identities, Item, Observation, Opened,
+    Opener, ReadError, Selection, Source, SourceError, SourceKind,
 };
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -31,7 +32,12 @@ const FIRST_MEMBERS: usize = 64;
 
 /// Says whether a path is a bundle of ours, whole or cut.
 pub fn is_bundle(path: &Path) -> bool {
-    let Ok(container) = Container::open(path) else { return false };
+    is_bundle_with(path, &Identities::default())
+}
+
+/// Says whether a path is a bundle of ours that may be encrypted. One that none of the identities opens is not known to be.
+pub fn is_bundle_with(path: &Path, identities: &Identities) -> bool {
+    let Ok(container) = Container::open_with(path, identities) else { return false };
     let is_folder = container.format() == ContainerFormat::Directory;
     if is_folder {
         return path.join("bagit.txt").is_file() && path.join("triage").is_dir();
@@ -91,8 +97,16 @@ impl BundleSource {
     /// # Errors
     /// When it cannot be read, is no bundle, or does not even tell how its collection began.
     pub fn open(path: &Path) -> Result<Self, BundleError> {
+        Self::open_with(path, &Identities::default())
+    }
+
+    /// Opens a bundle that may be encrypted.
+    ///
+    /// # Errors
+    /// As [`BundleSource::open`], and when none of the identities opens it.
+    pub fn open_with(path: &Path, identities: &Identities) -> Result<Self, BundleError> {
         let label = escape(path.as_os_str().as_bytes());
-        let access = Access::open(path)?;
+        let access = Access::open(path, identities)?;
         let mut log = Log::default();
         log.read(&access)?;
         let mut gaps = std::mem::take(&mut log.gaps);
@@ -136,6 +150,12 @@ impl BundleSource {
         &self.manifest
     }
 
+    /// A tag file of ours, such as `triage/coverage.json`; none where there is none or it cannot be read. Nothing vouches for it before the
+    /// bundle was verified.
+    pub fn statement(&self, path: &str) -> Option<Vec<u8>> {
+        self.access.part(path).ok().flatten()
+    }
+
     /// Whose evidence it is.
     pub fn host(&self) -> &HostIdentity {
         &self.manifest.host
@@ -175,7 +195,8 @@ impl BundleSource {
     /// Segments that a cut or interrupted bundle has beyond its log.
     fn find_unlogged_segments(&mut self) {
         if self.manifest.collection_head == no_head() {
-            for kind in ["files", "accounts", "cron", "authorized_keys", "units", "modules"] {
+            let kinds = ["files", "accounts", "cron", "authorized_keys", "units", "modules"];
+            for kind in kinds.into_iter().chain(VOLATILE_FOLDERS) {
                 let known = self.segments.get(kind).map_or(0, Vec::len);
                 for n in u64::try_from(known).unwrap_or(0) + 1.. {
                     let path = segment::path(kind, n);
@@ -427,6 +448,25 @@ impl Source for BundleSource {
         Ok(())
     }
 
+    /// The volatile state as it was recorded. The copies of deleted programs are files of the bundle, and come with the walk.
+    fn records(&self, sink: &mut dyn FnMut(Observation) -> ControlFlow<()>) -> Result<(), SourceError> {
+        for folder in VOLATILE_FOLDERS {
+            let mut flow = ControlFlow::Continue(());
+            let read = self.records(folder, &mut |record| {
+                flow = sink(Observation::Record(Box::new(record)));
+                flow
+            });
+            if let Err(error) = read {
+                let gap = Gap::new(EvidencePath::root(), GapReason::Damaged, error.to_string());
+                flow = sink(Observation::Gap(gap));
+            }
+            if flow.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn metadata(&self, path: &EvidencePath) -> Result<Option<FileMeta>, SourceError> {
         if let Some(record) = self.record_of(path) {
             return Ok(Some(record.meta));
@@ -539,13 +579,18 @@ impl Log {
             host: beginning.host,
             root: beginning.root,
             is_live: beginning.is_live,
+            evidence: None,
             profile: beginning.profile,
             selection: beginning.selection,
             start: beginning.time,
             end: beginning.time,
             clock_note: beginning.clock_note,
+            time_zone: beginning.time_zone,
+            case: beginning.case,
             totals: Totals::default(),
             gaps: Vec::new(),
+            resumed: Vec::new(),
+            signed_by: None,
             interrupted: Some("the bundle was cut before its end".to_owned()),
             collection_head: no_head(),
         })

@@ -67,6 +67,12 @@ pub struct Beginning {
     /// What is known of the clock that gives the times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_note: Option<String>,
+    /// The host's own time zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// Whose case it is.
+    #[serde(flatten)]
+    pub case: super::CaseInfo,
 }
 
 /// One line of the collection log: what was done, in order.
@@ -110,6 +116,17 @@ pub enum Event {
         /// Its length.
         size_bytes: u64,
     },
+    /// The collection was killed, and went on here. What it had in whole segments was not read again.
+    Resumed {
+        /// When.
+        time: Timestamp,
+        /// The version of the tool that went on.
+        version: String,
+        /// Collected files that it had.
+        kept_files: u64,
+        /// Their bytes.
+        kept_bytes: u64,
+    },
     /// The collection was stopped before its end.
     Interrupted {
         /// When.
@@ -126,7 +143,7 @@ pub enum Event {
 
 /// A segment that is being filled.
 pub(super) struct Open {
-    kind: &'static str,
+    kind: String,
     n: u64,
     previous: Option<Digest>,
     lines: Vec<u8>,
@@ -140,8 +157,13 @@ pub(super) struct Sealed {
 }
 
 impl Open {
-    pub(super) fn new(kind: &'static str) -> Self {
-        Self { kind, n: 0, previous: None, lines: Vec::new() }
+    pub(super) fn new(kind: &str) -> Self {
+        Self { kind: kind.to_owned(), n: 0, previous: None, lines: Vec::new() }
+    }
+
+    /// Goes on behind segment `n`, whose digest is `previous`.
+    pub(super) fn after(kind: &str, n: u64, previous: Digest) -> Self {
+        Self { kind: kind.to_owned(), n, previous: Some(previous), lines: Vec::new() }
     }
 
     pub(super) fn push(&mut self, line: &impl Serialize) -> serde_json::Result<()> {
@@ -164,13 +186,13 @@ impl Open {
             return Ok(None);
         }
         let n = self.n + 1;
-        let mut bytes = serde_json::to_vec(&Header { records: self.kind.into(), n, previous: self.previous })?;
+        let mut bytes = serde_json::to_vec(&Header { records: self.kind.as_str().into(), n, previous: self.previous })?;
         bytes.push(b'\n');
         bytes.append(&mut self.lines);
         let sha256 = Digest::of(&bytes);
         self.n = n;
         self.previous = Some(sha256);
-        Ok(Some(Sealed { path: path(self.kind, n), bytes, sha256 }))
+        Ok(Some(Sealed { path: path(&self.kind, n), bytes, sha256 }))
     }
 
     /// Digest of the last segment that was closed.

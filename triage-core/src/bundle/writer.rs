@@ -1,16 +1,19 @@
 //! Writing a bundle as a stream: each file once, in bounded memory, with nothing that has to be mended afterwards.
 
-use super::BundleError;
+use super::already::Already;
 use super::escape::{long_path, payload_path};
 use super::format::{self, Archive, BundleSink};
 use super::index::{self, Key};
-use super::manifest::{self, BundleInfo, BundleManifest, FORMAT_VERSION, MAX_GAPS, Totals};
+use super::listing::Listing;
+use super::manifest::{BundleInfo, MAX_GAPS, Totals};
+use super::seal::{Seal, Signer};
 use super::segment::{self, Beginning, Event};
-use crate::model::{Digest, EvidencePath, Gap, Hasher, Record, Timestamp, escape};
-use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
-use std::io::{self, Read, Write as _};
+use super::{BundleError, resume, writing};
+use crate::model::{Digest, EvidencePath, Gap, Hasher, Record, Timestamp};
+use std::collections::{BTreeMap, HashSet};
+use std::io::{self, Read};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Bytes of records of one kind after which their segments are written.
 const SEGMENT_BYTES: usize = 1 << 20;
@@ -69,60 +72,90 @@ pub struct Sealed {
     pub totals: Totals,
     /// SHA-256 of the last segment of the collection log.
     pub chain_head: Digest,
+    /// SHA-256 of the tag manifest, which stands for a folder as the file's own digest stands for a file.
+    pub tag_manifest: Digest,
+    /// The id of the key that signed it.
+    pub signed_by: Option<String>,
+}
+
+/// What was written so far, as far as what follows depends on it.
+pub(super) struct Ledger {
+    pub(super) listing: Listing,
+    pub(super) records: BTreeMap<String, segment::Open>,
+    pub(super) collection: segment::Open,
+    pub(super) totals: Totals,
+    pub(super) gaps: Vec<Gap>,
+    /// Gaps that were told before the collection was killed, and are not told again.
+    pub(super) told_gaps: HashSet<Key>,
+    /// When it went on.
+    pub(super) resumed: Vec<Timestamp>,
+}
+
+impl Ledger {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self {
+            listing: Listing::new()?,
+            records: BTreeMap::new(),
+            collection: segment::Open::new(segment::COLLECTION),
+            totals: Totals::default(),
+            gaps: Vec::new(),
+            told_gaps: HashSet::new(),
+            resumed: Vec::new(),
+        })
+    }
+
+    /// Counts a gap.
+    pub(super) fn gap(&mut self, gap: &Gap) {
+        self.totals.gaps += 1;
+        if self.gaps.len() < MAX_GAPS {
+            self.gaps.push(gap.clone());
+        }
+    }
 }
 
 /// A bundle that is being written.
 ///
 /// Dropped or [aborted](BundleWriter::abort), it leaves what there is under its partial name.
 pub struct BundleWriter {
-    archive: Box<dyn Archive>,
-    info: BundleInfo,
-    name: String,
-    places: HashMap<Key, u64>,
-    payload_manifest: Spool,
-    payload_files: u64,
-    payload_bytes: u64,
-    tags: Vec<(String, Digest)>,
-    records: BTreeMap<&'static str, segment::Open>,
-    collection: segment::Open,
+    pub(super) archive: Box<dyn Archive>,
+    pub(super) info: BundleInfo,
+    pub(super) name: String,
+    pub(super) ledger: Ledger,
+    pub(super) signer: Option<Signer>,
+    already: Option<Arc<Already>>,
     /// Payloads that no record names yet.
-    unrecorded: BTreeMap<String, (Digest, u64)>,
-    totals: Totals,
-    gaps: Vec<Gap>,
+    pub(super) unrecorded: BTreeMap<String, (Digest, u64)>,
     since_checkpoint: u64,
+    /// A checkpoint comes before the next object: what belongs to one, its records and gaps, is never torn apart.
+    is_checkpoint_due: bool,
     is_torn: bool,
     buffer: Vec<u8>,
 }
 
-fn writing(source: io::Error) -> BundleError {
-    BundleError::Io { doing: "writing", what: "the bundle".to_owned(), source }
-}
-
 impl BundleWriter {
-    /// Begins a bundle.
+    /// Begins a bundle, or goes on with one where the sink is [`BundleSink::Resume`].
     ///
     /// # Errors
-    /// When the name is taken, or the file or the first bytes cannot be written.
+    /// When the name is taken, or the file or the first bytes cannot be written; and all that a resumption needs and does not find.
     pub fn create(sink: BundleSink, info: BundleInfo) -> Result<Self, BundleError> {
+        Self::create_sealed(sink, info, Seal::default())
+    }
+
+    /// Begins a bundle that is signed or encrypted.
+    ///
+    /// # Errors
+    /// As [`BundleWriter::create`].
+    pub fn create_sealed(sink: BundleSink, info: BundleInfo, seal: Seal) -> Result<Self, BundleError> {
+        if let BundleSink::Resume { partial } = sink {
+            if !seal.recipients.is_empty() {
+                let what = "an encrypted bundle cannot be gone on with: begin it anew".to_owned();
+                return Err(BundleError::Unsupported { what });
+            }
+            return Self::go_on(&partial, info, seal.signer);
+        }
         let name = info.name();
-        let mut writer = Self {
-            archive: format::open(sink, &name, &info)?,
-            name,
-            places: HashMap::new(),
-            payload_manifest: Spool::new().map_err(writing)?,
-            payload_files: 0,
-            payload_bytes: 0,
-            tags: Vec::new(),
-            records: BTreeMap::new(),
-            collection: segment::Open::new(segment::COLLECTION),
-            unrecorded: BTreeMap::new(),
-            totals: Totals::default(),
-            gaps: Vec::new(),
-            since_checkpoint: 0,
-            is_torn: false,
-            buffer: vec![0; CHUNK],
-            info,
-        };
+        let archive = format::open(sink, &name, &info, &seal.recipients)?;
+        let mut writer = Self::over(archive, info, name, Ledger::new().map_err(writing)?, seal.signer);
         writer.tag("bagit.txt", b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")?;
         let beginning = Beginning {
             time: writer.info.start,
@@ -135,9 +168,54 @@ impl BundleWriter {
             profile: writer.info.profile.clone(),
             selection: writer.info.selection.clone(),
             clock_note: writer.info.clock_note.clone(),
+            time_zone: writer.info.time_zone.clone(),
+            case: writer.info.case.clone(),
         };
         writer.event(&Event::Start(Box::new(beginning)))?;
+        // At once: what a kill leaves shall say whose it is.
+        writer.flush_collection()?;
         Ok(writer)
+    }
+
+    fn go_on(partial: &std::path::Path, mut info: BundleInfo, signer: Option<Signer>) -> Result<Self, BundleError> {
+        let now = info.start;
+        let found = resume::open(partial, &info)?;
+        let (kept_files, kept_bytes) = (found.ledger.totals.files, found.ledger.totals.file_bytes);
+        // What the bundle says of its beginning stays as it was.
+        let (name, beginning) = (found.beginning.name.clone(), found.beginning);
+        info.start = beginning.time;
+        info.tool = beginning.tool;
+        info.clock_note = beginning.clock_note;
+        info.time_zone = beginning.time_zone;
+        info.case = beginning.case;
+        let version = std::mem::replace(&mut info.version, beginning.version);
+        let mut writer = Self::over(found.archive, info, name, found.ledger, signer);
+        writer.already = Some(Arc::new(found.already));
+        writer.ledger.resumed.push(now);
+        writer.event(&Event::Resumed { time: now, version, kept_files, kept_bytes })?;
+        writer.flush_collection()?;
+        Ok(writer)
+    }
+
+    fn over(archive: Box<dyn Archive>, info: BundleInfo, name: String, ledger: Ledger, signer: Option<Signer>) -> Self {
+        Self {
+            archive,
+            info,
+            name,
+            ledger,
+            signer,
+            already: None,
+            unrecorded: BTreeMap::new(),
+            since_checkpoint: 0,
+            is_checkpoint_due: false,
+            is_torn: false,
+            buffer: vec![0; CHUNK],
+        }
+    }
+
+    /// What it held when it was gone on with; none for a new one.
+    pub fn already(&self) -> Option<&Arc<Already>> {
+        self.already.as_ref()
     }
 
     /// The name of the bag, which in an archive is the folder that everything lies in.
@@ -189,12 +267,10 @@ impl BundleWriter {
         mtime: Option<Timestamp>,
         fill: impl FnOnce(&mut Self) -> io::Result<Stored>,
     ) -> Result<Stored, BundleError> {
-        if self.since_checkpoint >= CHECKPOINT_BYTES {
-            self.checkpoint()?;
-        }
+        self.checkpoint_if_due()?;
         let seconds = mtime.unwrap_or(self.info.start).seconds();
         let key = index::key_of_evidence(path.as_bytes());
-        if self.places.contains_key(&key) {
+        if self.ledger.listing.contains(&key) {
             return Err(BundleError::Repeated { path: path.to_string() });
         }
         self.check()?;
@@ -209,14 +285,14 @@ impl BundleWriter {
             begun => begun,
         };
         let place = self.attempt(begun)?;
-        self.places.insert(key, place);
         let written = fill(self);
         let stored = self.attempt(written)?;
-        self.listed(&payload, stored.sha256, size)?;
-        self.totals.files += 1;
-        self.totals.file_bytes += size;
+        self.ledger.listing.push_as(key, &payload, place, stored.sha256, size).map_err(writing)?;
+        self.ledger.totals.files += 1;
+        self.ledger.totals.file_bytes += size;
         self.unrecorded.insert(payload.clone(), (stored.sha256, size));
         self.since_checkpoint += size;
+        self.is_checkpoint_due |= self.since_checkpoint >= CHECKPOINT_BYTES;
         Ok(Stored { payload, ..stored })
     }
 
@@ -261,18 +337,28 @@ impl BundleWriter {
     /// # Errors
     /// When it cannot be written.
     pub fn record(&mut self, record: &Record) -> Result<(), BundleError> {
+        self.checkpoint_if_due()?;
         self.check()?;
         let folder = record.folder();
-        let open = self.records.entry(folder).or_insert_with(|| segment::Open::new(folder));
+        let ledger = &mut self.ledger;
+        let open = match ledger.records.get_mut(folder) {
+            Some(open) => open,
+            None => ledger.records.entry(folder.to_owned()).or_insert_with(|| segment::Open::new(folder)),
+        };
         open.push(record).map_err(|source| BundleError::Record { what: folder.to_owned(), source })?;
-        let is_full = open.len() >= SEGMENT_BYTES || self.since_checkpoint >= CHECKPOINT_BYTES;
-        *self.totals.records.entry(folder.to_owned()).or_default() += 1;
+        self.is_checkpoint_due |= open.len() >= SEGMENT_BYTES;
+        match ledger.totals.records.get_mut(folder) {
+            Some(count) => *count += 1,
+            None => {
+                ledger.totals.records.insert(folder.to_owned(), 1);
+            }
+        }
         if let Record::File(file) = record
             && let Some(payload) = &file.payload
         {
             self.unrecorded.remove(payload);
         }
-        if is_full { self.checkpoint() } else { Ok(()) }
+        Ok(())
     }
 
     /// Adds a line to the collection log.
@@ -281,10 +367,11 @@ impl BundleWriter {
     /// When it cannot be written.
     pub fn event(&mut self, event: &Event) -> Result<(), BundleError> {
         self.check()?;
-        self.collection
+        self.ledger
+            .collection
             .push(event)
             .map_err(|source| BundleError::Record { what: segment::COLLECTION.to_owned(), source })?;
-        if self.collection.len() >= SEGMENT_BYTES { self.flush_collection() } else { Ok(()) }
+        if self.ledger.collection.len() >= SEGMENT_BYTES { self.flush_collection() } else { Ok(()) }
     }
 
     /// Tells of something that was not read: in the collection log, counted, and listed in the manifest.
@@ -292,179 +379,96 @@ impl BundleWriter {
     /// # Errors
     /// When it cannot be written.
     pub fn gap(&mut self, gap: Gap) -> Result<(), BundleError> {
-        self.totals.gaps += 1;
-        if self.gaps.len() < MAX_GAPS {
-            self.gaps.push(gap.clone());
+        if !self.ledger.told_gaps.is_empty() && self.ledger.told_gaps.contains(&resume::gap_key(&gap)) {
+            return Ok(());
         }
+        self.ledger.gap(&gap);
         self.event(&Event::Gap(gap))
+    }
+
+    /// Adds a tag file of ours, such as `triage/coverage.json`: the tag manifest covers it, nothing in the format reads it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn statement(&mut self, path: &str, bytes: &[u8]) -> Result<(), BundleError> {
+        self.check()?;
+        self.tag(path, bytes)
     }
 
     /// What is in it so far.
     pub fn totals(&self) -> &Totals {
-        &self.totals
-    }
-
-    /// Ends the bundle: manifests, summary, index; then it gets its final name.
-    ///
-    /// # Errors
-    /// When the output refuses; then the bundle is left under its partial name.
-    pub fn finish(mut self, ending: Ending, end: Timestamp) -> Result<Sealed, BundleError> {
-        self.check()?;
-        self.flush_records()?;
-        for (payload, (sha256, size_bytes)) in std::mem::take(&mut self.unrecorded) {
-            self.event(&Event::Payload { payload, sha256, size_bytes })?;
-        }
-        let interrupted = match ending {
-            Ending::Complete => None,
-            Ending::Interrupted { why } => {
-                self.event(&Event::Interrupted { time: end, why: why.clone() })?;
-                Some(why)
-            }
-        };
-        self.event(&Event::End { time: end })?;
-        self.flush_collection()?;
-        let chain_head = self.collection.head().unwrap_or_else(|| Digest::of(b""));
-        self.payload_manifest()?;
-        self.bag_info()?;
-        let manifest = BundleManifest {
-            format_version: FORMAT_VERSION,
-            tool: self.info.tool.clone(),
-            version: self.info.version.clone(),
-            name: self.name.clone(),
-            host: self.info.host.clone(),
-            root: self.info.root.clone(),
-            is_live: self.info.is_live,
-            profile: self.info.profile.clone(),
-            selection: self.info.selection.clone(),
-            start: self.info.start,
-            end,
-            clock_note: self.info.clock_note.clone(),
-            totals: self.totals.clone(),
-            gaps: std::mem::take(&mut self.gaps),
-            interrupted,
-            collection_head: chain_head,
-        };
-        let mut json = serde_json::to_vec_pretty(&manifest)
-            .map_err(|source| BundleError::Record { what: manifest::PATH.to_owned(), source })?;
-        json.push(b'\n');
-        self.tag(manifest::PATH, &json)?;
-        let mut lines = String::new();
-        for (path, sha256) in std::mem::take(&mut self.tags) {
-            let _ = writeln!(lines, "{sha256}  {path}");
-        }
-        self.member("tagmanifest-sha256.txt", lines.as_bytes())?;
-        let wants_index = self.archive.begin_index();
-        if self.attempt(wants_index)? {
-            let index = index::encode(&self.places);
-            self.member(index::PATH, &index)?;
-        }
-        let committed = self.archive.finish()?;
-        Ok(Sealed {
-            path: committed.path,
-            sha256: committed.sha256,
-            bytes: committed.bytes,
-            name: self.name,
-            totals: self.totals,
-            chain_head,
-        })
+        &self.ledger.totals
     }
 
     /// Stops here. What was written stays under the partial name: it is evidence, and verifies as far as it goes.
     pub fn abort(self) {}
 
-    fn check(&self) -> Result<(), BundleError> {
+    pub(super) fn check(&self) -> Result<(), BundleError> {
         if self.is_torn { Err(BundleError::Torn) } else { Ok(()) }
     }
 
     /// After a failed write nothing can follow: the member that it was in has no end.
-    fn attempt<T>(&mut self, result: io::Result<T>) -> Result<T, BundleError> {
+    pub(super) fn attempt<T>(&mut self, result: io::Result<T>) -> Result<T, BundleError> {
         self.is_torn |= result.is_err();
         result.map_err(writing)
     }
 
-    fn checkpoint(&mut self) -> Result<(), BundleError> {
+    fn checkpoint_if_due(&mut self) -> Result<(), BundleError> {
+        if !self.is_checkpoint_due || !self.unrecorded.is_empty() {
+            return Ok(());
+        }
+        self.is_checkpoint_due = false;
         self.since_checkpoint = 0;
         self.flush_records()?;
         self.flush_collection()
     }
 
-    fn flush_records(&mut self) -> Result<(), BundleError> {
+    pub(super) fn flush_records(&mut self) -> Result<(), BundleError> {
         let mut sealed = Vec::new();
-        for (kind, open) in &mut self.records {
-            let segment = open.seal().map_err(|source| BundleError::Record { what: (*kind).to_owned(), source })?;
+        for (kind, open) in &mut self.ledger.records {
+            let segment = open.seal().map_err(|source| BundleError::Record { what: kind.clone(), source })?;
             sealed.extend(segment);
         }
         for segment in sealed {
             let size_bytes = u64::try_from(segment.bytes.len()).unwrap_or(0);
-            self.member(&segment.path, &segment.bytes)?;
-            self.listed(&segment.path, segment.sha256, size_bytes)?;
+            self.member(&segment.path, &segment.bytes, segment.sha256)?;
             self.event(&Event::Segment { path: segment.path, sha256: segment.sha256, size_bytes })?;
         }
         Ok(())
     }
 
-    fn flush_collection(&mut self) -> Result<(), BundleError> {
+    pub(super) fn flush_collection(&mut self) -> Result<(), BundleError> {
         let sealed = self
+            .ledger
             .collection
             .seal()
             .map_err(|source| BundleError::Record { what: segment::COLLECTION.to_owned(), source })?;
-        sealed.map_or(Ok(()), |segment| self.tag(&segment.path, &segment.bytes))
+        let Some(segment) = sealed else { return Ok(()) };
+        self.member(&segment.path, &segment.bytes, segment.sha256)?;
+        let checked = self.archive.checkpoint();
+        self.attempt(checked)
     }
 
-    /// Notes a payload file for the manifest.
-    fn listed(&mut self, path: &str, sha256: Digest, size: u64) -> Result<(), BundleError> {
-        self.payload_files += 1;
-        self.payload_bytes += size;
-        self.payload_manifest.push(&format!("{sha256}  {path}\n")).map_err(writing)
+    /// Writes a tag file.
+    pub(super) fn tag(&mut self, path: &str, bytes: &[u8]) -> Result<(), BundleError> {
+        self.member(path, bytes, Digest::of(bytes))
     }
 
-    fn payload_manifest(&mut self) -> Result<(), BundleError> {
-        const NAME: &str = "manifest-sha256.txt";
-        let spool = std::mem::replace(&mut self.payload_manifest, Spool::new().map_err(writing)?);
-        let (packed, length, sha256) = spool.finish().map_err(writing)?;
-        let mut reader = zstd::stream::read::Decoder::new(packed.as_slice()).map_err(writing)?;
-        let begun = self.archive.begin(NAME, length, self.info.start.seconds());
-        let place = self.attempt(begun)?;
-        self.places.insert(index::key(NAME), place);
-        let written = self.copy(length, &mut reader);
-        let stored = self.attempt(written)?;
-        debug_assert!(stored.sha256 == sha256 && !stored.was_short());
-        self.tags.push((NAME.to_owned(), sha256));
-        Ok(())
+    /// Writes a member of the bundle's own, and lists it.
+    fn member(&mut self, path: &str, bytes: &[u8], sha256: Digest) -> Result<(), BundleError> {
+        let place = self.unlisted(path, bytes)?;
+        self.ledger.listing.push(path, place, sha256, u64::try_from(bytes.len()).unwrap_or(0)).map_err(writing)
     }
 
-    fn bag_info(&mut self) -> Result<(), BundleError> {
-        let day: String = self.info.start.to_string().chars().take(10).collect();
-        let text = format!(
-            "Bag-Software-Agent: {} {}\nBagging-Date: {day}\nExternal-Identifier: {}\n\
-             Internal-Sender-Identifier: {}\nPayload-Oxum: {}.{}\n",
-            escape(self.info.tool.as_bytes()),
-            escape(self.info.version.as_bytes()),
-            self.name,
-            self.info.host.digest,
-            self.payload_bytes,
-            self.payload_files,
-        );
-        self.tag("bag-info.txt", text.as_bytes())
-    }
-
-    /// Writes a tag file and notes it for the tag manifest.
-    fn tag(&mut self, path: &str, bytes: &[u8]) -> Result<(), BundleError> {
-        self.member(path, bytes)?;
-        self.tags.push((path.to_owned(), Digest::of(bytes)));
-        Ok(())
-    }
-
-    fn member(&mut self, path: &str, bytes: &[u8]) -> Result<(), BundleError> {
+    /// Writes a member that no manifest can list.
+    pub(super) fn unlisted(&mut self, path: &str, bytes: &[u8]) -> Result<u64, BundleError> {
         let size = u64::try_from(bytes.len()).unwrap_or(0);
         let written = self.archive.begin(path, size, self.info.start.seconds()).and_then(|place| {
             self.archive.write(bytes)?;
             self.archive.end()?;
             Ok(place)
         });
-        let place = self.attempt(written)?;
-        self.places.insert(index::key(path), place);
-        Ok(())
+        self.attempt(written)
     }
 }
 
@@ -476,30 +480,4 @@ fn is_name_trouble(error: &io::Error) -> bool {
             | io::ErrorKind::AlreadyExists
             | io::ErrorKind::InvalidFilename
     )
-}
-
-/// Lines that are kept compressed until they are written: for a million files some 50 MB instead of 130.
-struct Spool {
-    encoder: zstd::stream::write::Encoder<'static, Vec<u8>>,
-    hasher: Hasher,
-    length: u64,
-}
-
-impl Spool {
-    fn new() -> io::Result<Self> {
-        let encoder = zstd::stream::write::Encoder::new(Vec::new(), 1)?;
-        Ok(Self { encoder, hasher: Hasher::new(), length: 0 })
-    }
-
-    fn push(&mut self, line: &str) -> io::Result<()> {
-        self.encoder.write_all(line.as_bytes())?;
-        self.hasher.update(line.as_bytes());
-        self.length += u64::try_from(line.len()).unwrap_or(0);
-        Ok(())
-    }
-
-    /// The compressed lines, their uncompressed length, and their digest.
-    fn finish(self) -> io::Result<(Vec<u8>, u64, Digest)> {
-        Ok((self.encoder.finish()?, self.length, self.hasher.finish()))
-    }
 }

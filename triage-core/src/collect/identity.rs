@@ -1,7 +1,7 @@
 //! Which host a source is of.
 
 use crate::model::{EvidencePath, Hasher, HostIdentity, RawText};
-use crate::source::{Item, Pattern, Selection, Source, SourceError};
+use crate::source::{Item, Pattern, Selection, Source, SourceError, read_resolved};
 use std::ops::ControlFlow;
 
 /// Marks are small files; more than this is not one.
@@ -17,7 +17,7 @@ pub fn identify(source: &dyn Source, kernel: Option<&dyn Source>) -> Result<Host
     let mut marks: Vec<(&'static str, Vec<u8>)> = Vec::new();
     let text = |source: &dyn Source, path: &str| -> Result<Option<Vec<u8>>, SourceError> {
         let Ok(path) = EvidencePath::new(path) else { return Ok(None) };
-        let bytes = source.read(&path, MARK_LIMIT)?;
+        let bytes = read_resolved(source, &path, MARK_LIMIT)?;
         Ok(bytes.map(|bytes| bytes.trim_ascii().to_vec()).filter(|bytes| !bytes.is_empty()))
     };
     if let Some(id) = text(source, "/etc/machine-id")? {

@@ -1,12 +1,13 @@
-//! Profiles: which parts of a host are evidence, as data.
+//! Profiles: what the chosen definitions come to on one host.
 
-use crate::model::{EvidencePath, Gap, GapReason, escape};
+use super::Catalogue;
+use super::definition::{Definition, DefinitionError, Effect, Notice, Places, Template, Treatment};
+use crate::model::{EvidencePath, Gap, GapReason, VolatileKind, escape};
 use crate::parse::{self, web_config::Flavour};
-use crate::source::{Pattern, PatternError, Selection, Source, SourceError};
-use serde::Deserialize;
+use crate::source::{Pattern, Selection, Source, SourceError, read_resolved, resolve};
 use std::collections::BTreeSet;
 use std::io::Read as _;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use thiserror::Error;
 
 /// The largest file, in bytes, that is read to find out where web roots and homes are.
@@ -34,37 +35,18 @@ const NEVER_A_WEB_ROOT: [&str; 18] = [
     "/var",
 ];
 
-/// A profile file under `rules/profiles/`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ProfileFile {
-    format_version: u32,
-    name: String,
-    #[allow(dead_code, reason = "shown by `collect --list`, which reads the definitions as they are")]
-    title: String,
-    #[serde(default)]
-    includes: Vec<String>,
-    artifacts: Vec<ArtifactFile>,
-}
+/// The most patterns that a profile may come to on one host: a hostile `passwd` may have a million homes.
+const MAX_PATTERNS: usize = 200_000;
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ArtifactFile {
-    name: String,
-    #[allow(dead_code, reason = "for the reader of the file")]
-    title: String,
-    #[serde(default)]
-    is_sensitive: bool,
-    #[serde(default)]
-    is_listed_only: bool,
-    paths: Vec<String>,
-}
+/// The most limitations of definitions that are told as gaps.
+const MAX_NOTICES: usize = 1_000;
 
-/// A profile with everything that it includes.
+/// Everything that was chosen: a profile, several, or single artifacts.
 #[derive(Clone, Debug)]
 pub struct Profile {
     name: String,
-    artifacts: Vec<ArtifactFile>,
+    definitions: Vec<Definition>,
+    notices: Vec<Notice>,
 }
 
 /// What a profile comes to on one host.
@@ -74,43 +56,52 @@ pub struct Scope {
     pub selection: Selection,
     /// What of it is not opened.
     pub listed_only: Selection,
+    /// What of it is read and hashed, and not kept.
+    pub hashed_only: Selection,
     /// What of it is secret.
     pub sensitive: Selection,
+    /// The live state that is wanted, where the host is running.
+    pub volatile: BTreeSet<VolatileKind>,
+    /// The same by artifact, in the order of the profile.
+    pub artifacts: Vec<ArtifactScope>,
     /// What kept us from finding out all that should be met.
     pub gaps: Vec<Gap>,
+}
+
+/// What one artifact comes to on one host.
+#[derive(Clone, Debug)]
+pub struct ArtifactScope {
+    /// Its name.
+    pub name: String,
+    /// What it selects, whatever is done with it.
+    pub selection: Selection,
+    /// Its patterns, as a range of [`Selection::included`] of the whole scope.
+    pub patterns: Range<usize>,
 }
 
 /// What is wrong with a profile.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ProfileError {
-    /// No built-in profile has that name.
+    /// There is no profile of that name.
     #[error("there is no profile `{name}`")]
     Unknown {
         /// The name, escaped.
         name: String,
         /// Those that there are.
-        known: Vec<&'static str>,
+        known: Vec<String>,
     },
-    /// The file is not a profile. The text says where, with the line and a caret.
-    #[error("profile `{name}` cannot be read:\n{detail}")]
-    Syntax {
-        /// The profile's name or file.
+    /// There is no artifact of that name.
+    #[error("there is no artifact `{name}`")]
+    UnknownArtifact {
+        /// The name, escaped.
         name: String,
-        /// What is wrong and where.
-        detail: String,
+        /// What was probably meant.
+        hint: Option<String>,
     },
-    /// A path pattern is wrong.
-    #[error("profile `{name}`, artifact `{artifact}`")]
-    Pattern {
-        /// The profile.
-        name: String,
-        /// The artifact.
-        artifact: String,
-        /// What is wrong with it.
-        #[source]
-        source: PatternError,
-    },
+    /// A definition is wrong.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
     /// Evidence that the profile depends on cannot be read at all.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -118,91 +109,99 @@ pub enum ProfileError {
 
 impl Profile {
     /// The names of the built-in profiles.
-    pub const NAMES: [&'static str; 3] = ["linux", "web", "freepbx"];
+    pub const NAMES: [&'static str; 5] = ["linux", "web", "freepbx", "full", "volatile"];
 
-    /// The built-in profile of that name, with all that it includes.
+    pub(super) fn new(name: String, definitions: Vec<Definition>, notices: Vec<Notice>) -> Self {
+        Self { name, definitions, notices }
+    }
+
+    /// The built-in profile of that name, or several of them with `,` between, with all that they include.
     ///
     /// # Errors
     /// [`ProfileError::Unknown`] when there is none.
-    pub fn builtin(name: &str) -> Result<Self, ProfileError> {
-        let mut profile = Self { name: name.to_owned(), artifacts: Vec::new() };
-        let mut waiting = vec![name.to_owned()];
-        let mut done = BTreeSet::new();
-        while let Some(next) = waiting.pop() {
-            if !done.insert(next.clone()) {
-                continue;
-            }
-            let text = builtin_text(&next)
-                .ok_or_else(|| ProfileError::Unknown { name: escape(next.as_bytes()), known: Self::NAMES.to_vec() })?;
-            let file = read(&next, text)?;
-            waiting.extend(file.includes);
-            profile.artifacts.extend(file.artifacts);
-        }
-        Ok(profile)
+    pub fn builtin(names: &str) -> Result<Self, ProfileError> {
+        let names: Vec<String> = names.split(',').map(|name| name.trim().to_owned()).collect();
+        Catalogue::builtin()?.select(&names, &[])
     }
 
-    /// The profile that fits a host: `freepbx` where there is a telephone system, else `web`.
+    /// The built-in profile that fits a host: `freepbx` where there is a telephone system, else `web`.
     ///
     /// # Errors
     /// When the source cannot be looked at.
     pub fn fitting(source: &dyn Source) -> Result<Self, ProfileError> {
-        const MARKS: [&str; 5] = [
-            "/etc/freepbx.conf",
-            "/etc/amportal.conf",
-            "/etc/issabel.conf",
-            "/etc/elastix.conf",
-            "/var/www/html/admin/modules/framework",
-        ];
-        for mark in MARKS {
-            if EvidencePath::new(mark).is_ok_and(|path| source.metadata(&path).is_ok_and(|found| found.is_some())) {
-                return Self::builtin("freepbx");
-            }
-        }
-        Self::builtin("web")
+        Catalogue::builtin()?.fitting(source)
     }
 
-    /// Its name.
+    /// Its name; of several, with `+` between.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The artifacts, in order.
+    pub fn definitions(&self) -> &[Definition] {
+        &self.definitions
+    }
+
+    /// What of its definitions is not done as they say.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
     }
 
     /// Finds out what the profile comes to on this host: homes from its `passwd`, web roots from its web server's configuration.
     ///
     /// # Errors
-    /// [`ProfileError::Pattern`] for a wrong pattern.
+    /// When the source as a whole cannot be read.
     pub fn resolve(&self, source: &dyn Source) -> Result<Scope, ProfileError> {
         let mut gaps = Vec::new();
-        let homes = homes(source, &mut gaps);
-        let roots = web_roots(source, &mut gaps);
-        let (mut all, mut sensitive, mut listed) = (Vec::new(), Vec::new(), Vec::new());
-        for artifact in &self.artifacts {
-            for text in &artifact.paths {
-                let wrong =
-                    |source| ProfileError::Pattern { name: self.name.clone(), artifact: artifact.name.clone(), source };
-                let patterns = if let Some(rest) = text.strip_prefix("%%users.homedir%%") {
-                    let tail = Pattern::new(rest).map_err(wrong)?;
-                    homes.iter().map(|home| tail.beneath(home)).collect()
-                } else if let Some(rest) = text.strip_prefix("%%webroots%%") {
-                    let tail = Pattern::new(rest).map_err(wrong)?;
-                    roots.iter().map(|root| tail.beneath(root)).collect()
-                } else {
-                    vec![Pattern::new(text).map_err(wrong)?]
+        let places = places(source, &mut gaps);
+        let mut scope = Scope { gaps, ..Scope::default() };
+        let mut by_treatment: [Vec<Pattern>; 3] = Default::default();
+        let mut sensitive = Vec::new();
+        let mut count = 0;
+        for definition in &self.definitions {
+            scope.volatile.extend(&definition.volatile);
+            let mut selection = Selection::default();
+            let first = scope.selection.included().len();
+            for rule in &definition.rules {
+                let expand = |templates: &[Template]| -> Vec<Pattern> {
+                    templates.iter().flat_map(|template| template.expand(&places)).collect()
                 };
-                if artifact.is_sensitive {
-                    sensitive.extend(patterns.iter().cloned());
+                let (mut include, except) = (expand(&rule.paths), expand(&rule.except));
+                let room = MAX_PATTERNS.saturating_sub(count);
+                if include.len() > room {
+                    let detail =
+                        format!("artifact `{}` comes to more than {MAX_PATTERNS} patterns here", definition.name);
+                    scope.gaps.push(Gap::new(EvidencePath::root(), GapReason::LimitReached, detail));
+                    include.truncate(room);
                 }
-                if artifact.is_listed_only {
-                    listed.extend(patterns.iter().cloned());
+                count += include.len();
+                if definition.is_sensitive {
+                    sensitive.extend(include.iter().cloned());
                 }
-                all.extend(patterns);
+                let [listed, hashed, collected] = &mut by_treatment;
+                match rule.treatment {
+                    Treatment::List => listed.extend(include.iter().cloned()),
+                    Treatment::Hash => hashed.extend(include.iter().cloned()),
+                    Treatment::Collect => collected.extend(include.iter().cloned()),
+                }
+                selection.add(include.clone(), except.clone());
+                scope.selection.add(include, except);
             }
+            let patterns = first..scope.selection.included().len();
+            scope.artifacts.push(ArtifactScope { name: definition.name.clone(), selection, patterns });
         }
-        Ok(Scope {
-            selection: Selection::new(all, Vec::new()),
-            listed_only: Selection::new(listed, Vec::new()),
-            sensitive: Selection::new(sensitive, Vec::new()),
-            gaps,
-        })
+        // What a definition asks for and this program does not do is missing from the evidence.
+        for notice in self.notices.iter().filter(|notice| notice.effect == Effect::Less).take(MAX_NOTICES) {
+            let detail = format!("{}, line {}: {}", notice.file, notice.line, notice.text);
+            scope.gaps.push(Gap::new(EvidencePath::root(), GapReason::Unsupported, detail));
+        }
+        let [listed, hashed, collected] = by_treatment;
+        // What one artifact lists and another collects is collected.
+        let kept: Vec<Pattern> = hashed.iter().chain(&collected).cloned().collect();
+        scope.listed_only = if listed.is_empty() { Selection::default() } else { Selection::new(listed, kept) };
+        scope.hashed_only = if hashed.is_empty() { Selection::default() } else { Selection::new(hashed, collected) };
+        scope.sensitive = Selection::new(sensitive, Vec::new());
+        Ok(scope)
     }
 }
 
@@ -218,21 +217,38 @@ impl Scope {
     }
 }
 
-fn builtin_text(name: &str) -> Option<&'static str> {
-    let wanted = format!("profiles/{name}.yaml");
-    crate::builtin::BUILTIN_RULES.iter().find(|(file, _)| *file == wanted).map(|(_, text)| *text)
+/// What definitions have to know of the host.
+pub(super) fn places(source: &dyn Source, gaps: &mut Vec<Gap>) -> Places {
+    let homes = with_real_paths(source, homes(source, gaps));
+    let sshd = super::sshd::files(source, &homes);
+    Places { homes, web_roots: with_real_paths(source, web_roots(source, gaps)), users: users(source, gaps), sshd }
 }
 
-fn read(name: &str, text: &str) -> Result<ProfileFile, ProfileError> {
-    let syntax = |detail: String| ProfileError::Syntax { name: name.to_owned(), detail };
-    let file: ProfileFile = serde_saphyr::from_str(text).map_err(|error| syntax(error.to_string()))?;
-    if file.format_version != 1 {
-        return Err(syntax(format!("format_version is {}, this version reads 1", file.format_version)));
+/// The names of accounts that can be a part of a path; others are told as a gap.
+fn users(source: &dyn Source, gaps: &mut Vec<Gap>) -> BTreeSet<String> {
+    let mut users = BTreeSet::new();
+    let Ok(path) = EvidencePath::new("/etc/passwd") else { return users };
+    // That it cannot be read is told with the homes.
+    let Ok(Some(bytes)) = source.read(&path, CONFIG_LIMIT) else { return users };
+    for account in parse::passwd::parse(&path, &bytes, &parse::Limits::default()).value {
+        let name = account.name.as_bytes();
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.@$+".contains(byte);
+        if !name.is_empty() && name.iter().all(is_plain) && !matches!(name, b"." | b"..") {
+            users.insert(String::from_utf8_lossy(name).into_owned());
+        } else if !name.is_empty() {
+            let detail = format!("paths with the name of the account `{}` are not looked for", escape(name));
+            gaps.push(Gap::new(path.clone(), GapReason::Unsupported, detail));
+        }
     }
-    if file.name != name {
-        return Err(syntax(format!("it calls itself `{}`", file.name)));
-    }
-    Ok(file)
+    users
+}
+
+/// The folders and, where one is a link or behind one, also the place where it really is.
+fn with_real_paths(source: &dyn Source, folders: BTreeSet<EvidencePath>) -> BTreeSet<EvidencePath> {
+    let is_whole_host = |path: &EvidencePath| NEVER_A_WEB_ROOT.iter().any(|never| path.as_bytes() == never.as_bytes());
+    let real = folders.iter().filter_map(|folder| resolve(source, folder).ok()).filter(|found| !found.links.is_empty());
+    let real: Vec<EvidencePath> = real.map(|found| found.path).filter(|path| !is_whole_host(path)).collect();
+    folders.into_iter().chain(real).collect()
 }
 
 /// The home folders of all accounts, and the usual ones also where `passwd` does not name them (any more).
@@ -241,7 +257,7 @@ fn homes(source: &dyn Source, gaps: &mut Vec<Gap>) -> BTreeSet<EvidencePath> {
         ["/root", "/home/asterisk"].iter().filter_map(|home| EvidencePath::new(home).ok()).collect();
     for file in ["/etc/passwd", "/etc/passwd-"] {
         let Ok(path) = EvidencePath::new(file) else { continue };
-        match source.read(&path, CONFIG_LIMIT) {
+        match read_resolved(source, &path, CONFIG_LIMIT) {
             Ok(None) => {}
             Ok(Some(bytes)) => {
                 let accounts = parse::passwd::parse(&path, &bytes, &parse::Limits::default());
@@ -300,7 +316,7 @@ mod tests {
     fn every_profile_on_the_shelf_can_be_read() {
         for name in Profile::NAMES {
             let profile = Profile::builtin(name).unwrap();
-            assert!(!profile.artifacts.is_empty());
+            assert!(!profile.definitions.is_empty());
         }
         let error = Profile::builtin("windows").unwrap_err();
         assert_eq!(error.to_string(), "there is no profile `windows`");
@@ -308,7 +324,7 @@ mod tests {
 
     #[test]
     fn freepbx_includes_web_and_web_includes_linux() {
-        let names: Vec<_> = Profile::builtin("freepbx").unwrap().artifacts.into_iter().map(|a| a.name).collect();
+        let names: Vec<_> = Profile::builtin("freepbx").unwrap().definitions.into_iter().map(|a| a.name).collect();
         for name in ["cron", "web_roots", "asterisk_config"] {
             assert!(names.iter().any(|n| n == name), "{name}");
         }

@@ -8,8 +8,11 @@
 mod account;
 mod cron;
 mod indicator;
+mod known_good;
 mod module_signature;
+mod packages;
 mod placement;
+mod process;
 mod rules;
 mod shell;
 mod tampering;
@@ -20,15 +23,21 @@ mod yara;
 
 pub use account::AccountDetector;
 pub use cron::CronDetector;
-pub use indicator::{IndicatorDetector, IndicatorError, Indicators};
+pub use indicator::{
+    Foreign, ForeignDetector, Import, ImportError, ImportProblem, IndicatorDetector, IndicatorError, Indicators,
+    Sought, import,
+};
+pub use known_good::{Authority, Digests, Judgement, KnownGood, Standing};
 pub use module_signature::ModuleSignatureDetector;
+pub use packages::PackageDetector;
 pub use placement::PlacementDetector;
+pub use process::ProcessDetector;
 pub use rules::{ProblemKind, RuleInfo, RuleProblem, RuleSet, RuleSource};
 pub use tampering::TamperingDetector;
-pub use yara::{YaraDetector, YaraOptions};
+pub use yara::{RuleCost, RuleProfiler, YaraDetector, YaraOptions};
 
-use crate::model::{Evidence, EvidencePath, Finding, Gap, GapReason, Outcome, Subject};
-use crate::sweep::{Swept, Visitor};
+use crate::model::{Evidence, EvidencePath, Finding, Gap, GapReason, Outcome, Record, Subject};
+use crate::sweep::{Swept, Visitor, Window};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -37,9 +46,59 @@ pub trait Detector: Send + Sync {
     /// Looks at one object. State that a conclusion needs is kept behind a lock.
     fn inspect(&self, file: &Swept<'_>, report: &mut Report);
 
+    /// Looks at one record of a host's volatile state. All come before the first object.
+    fn consider(&self, record: &Record, report: &mut Report) {
+        let _ = (record, report);
+    }
+
+    /// Looks at a part of a file that is too large for memory. Parts come in order, and overlap. A detector that can only judge a whole content says nothing
+    /// here, and a gap where that matters.
+    fn inspect_window(&self, window: &Window<'_>, report: &mut Report) {
+        let _ = (window, report);
+    }
+
+    /// Looks at a file that only parsers take in whole, because it is so large (a journal, a package database). Who says nothing sees it
+    /// without its content.
+    fn inspect_large(&self, file: &Swept<'_>, report: &mut Report) {
+        self.inspect(&Swept { content: None, ..*file }, report);
+    }
+
+    /// What it has learnt of the files that vendors ship; asked for after every detector has concluded. Findings about
+    /// the content of files are weighed by it.
+    fn authorities(&self) -> Vec<Box<dyn Authority + '_>> {
+        Vec::new()
+    }
+
     /// Says what only the whole evidence shows; called once, after the last object.
     fn conclude(&self, host: &HostContext, report: &mut Report) {
         let _ = (host, report);
+    }
+}
+
+/// A detector that its maker keeps a hand on.
+impl<D: Detector + ?Sized> Detector for Arc<D> {
+    fn inspect(&self, file: &Swept<'_>, report: &mut Report) {
+        (**self).inspect(file, report);
+    }
+
+    fn consider(&self, record: &Record, report: &mut Report) {
+        (**self).consider(record, report);
+    }
+
+    fn inspect_window(&self, window: &Window<'_>, report: &mut Report) {
+        (**self).inspect_window(window, report);
+    }
+
+    fn inspect_large(&self, file: &Swept<'_>, report: &mut Report) {
+        (**self).inspect_large(file, report);
+    }
+
+    fn authorities(&self) -> Vec<Box<dyn Authority + '_>> {
+        (**self).authorities()
+    }
+
+    fn conclude(&self, host: &HostContext, report: &mut Report) {
+        (**self).conclude(host, report);
     }
 }
 
@@ -87,17 +146,42 @@ impl Detectors {
     /// # Errors
     /// Never in a build whose tests have passed.
     pub fn builtin(others: Vec<Box<dyn Detector>>) -> Result<Self, IndicatorError> {
-        let indicators = Arc::new(Indicators::builtin()?);
+        Ok(Self::with_indicators(Indicators::builtin()?, others))
+    }
+
+    /// All detectors that are built in, with these indicators, and those of `others`.
+    pub fn with_indicators(indicators: Indicators, others: Vec<Box<dyn Detector>>) -> Self {
+        let indicators = Arc::new(indicators);
         let mut detectors: Vec<Box<dyn Detector>> = vec![
             Box::new(IndicatorDetector::new(Arc::clone(&indicators))),
             Box::new(AccountDetector::new(Arc::clone(&indicators))),
             Box::new(CronDetector::new(Arc::clone(&indicators))),
             Box::new(PlacementDetector),
+            Box::new(ProcessDetector::new(Arc::clone(&indicators))),
             Box::new(TamperingDetector::new(Arc::clone(&indicators))),
             Box::new(ModuleSignatureDetector::new(indicators)),
+            Box::new(PackageDetector::new()),
         ];
         detectors.extend(others);
-        Ok(Self::new(detectors))
+        Self::new(detectors)
+    }
+
+    /// Shows one record of a host's volatile state to all of them.
+    pub fn consider(&self, record: &Record) {
+        let mut report = Report::default();
+        for detector in &self.detectors {
+            guarded(&EvidencePath::root(), &mut report, |report| detector.consider(record, report));
+        }
+        self.keep(report);
+    }
+
+    fn keep(&self, mut report: Report) {
+        if report.findings.is_empty() && report.gaps.is_empty() {
+            return;
+        }
+        let mut all = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        all.findings.append(&mut report.findings);
+        all.gaps.append(&mut report.gaps);
     }
 
     /// Draws the conclusions, and gives all findings: each once, worst and surest first.
@@ -108,6 +192,8 @@ impl Detectors {
         for detector in &self.detectors {
             guarded(&EvidencePath::root(), &mut all, |report| detector.conclude(context, report));
         }
+        let authorities = self.detectors.iter().flat_map(|detector| detector.authorities()).collect();
+        KnownGood::new(authorities).weigh(&mut all.findings);
         all.gaps.sort();
         all.gaps.dedup();
         Outcome { value: merge(all.findings), gaps: all.gaps }
@@ -116,16 +202,25 @@ impl Detectors {
 
 impl Visitor for Detectors {
     fn visit(&self, file: &Swept<'_>) {
+        self.ask(file.path, |detector, report| detector.inspect(file, report));
+    }
+
+    fn visit_window(&self, window: &Window<'_>) {
+        self.ask(window.file.path, |detector, report| detector.inspect_window(window, report));
+    }
+
+    fn visit_large(&self, file: &Swept<'_>) {
+        self.ask(file.path, |detector, report| detector.inspect_large(file, report));
+    }
+}
+
+impl Detectors {
+    fn ask(&self, path: &EvidencePath, question: impl Fn(&dyn Detector, &mut Report)) {
         let mut report = Report::default();
         for detector in &self.detectors {
-            guarded(file.path, &mut report, |report| detector.inspect(file, report));
+            guarded(path, &mut report, |report| question(detector.as_ref(), report));
         }
-        if report.findings.is_empty() && report.gaps.is_empty() {
-            return;
-        }
-        let mut all = self.report.lock().unwrap_or_else(PoisonError::into_inner);
-        all.findings.append(&mut report.findings);
-        all.gaps.append(&mut report.gaps);
+        self.keep(report);
     }
 }
 

@@ -72,11 +72,23 @@ impl Scene {
         forward.value
     }
 
+    /// What one detector says, alone.
+    pub(super) fn judge(&self, detector: impl Detector + 'static) -> Outcome<Vec<Finding>> {
+        self.visit(Detectors::new(vec![Box::new(detector)]), self.objects.iter())
+    }
+
     fn run<'a>(
         &self,
         objects: impl Iterator<Item = &'a (EvidencePath, FileMeta, Option<Vec<u8>>)>,
     ) -> Outcome<Vec<Finding>> {
-        let detectors = Detectors::builtin(Vec::<Box<dyn Detector>>::new()).unwrap();
+        self.visit(Detectors::builtin(Vec::<Box<dyn Detector>>::new()).unwrap(), objects)
+    }
+
+    fn visit<'a>(
+        &self,
+        detectors: Detectors,
+        objects: impl Iterator<Item = &'a (EvidencePath, FileMeta, Option<Vec<u8>>)>,
+    ) -> Outcome<Vec<Finding>> {
         for (path, meta, content) in objects {
             let sha256 = content.as_deref().map(Digest::of);
             detectors.visit(&Swept { path, meta, sha256, content: content.as_deref() });

@@ -1,6 +1,6 @@
 //! The evidence gate: nothing is changed unless what it was is kept in a bundle that verifies.
 
-use super::{CollectError, Collection, Reading, Target, bundle_info, collect};
+use super::{Care, CollectError, Collection, Reading, Target, bundle_info, collect};
 use crate::action::State;
 use crate::bundle::{self, BundleError, BundleSink, BundleSource};
 use crate::collect::Scope;
@@ -85,13 +85,21 @@ pub fn gather(
     let wanted = objects(plan);
     let patterns = wanted.keys().map(Pattern::exact).collect();
     let target = Target {
-        scope: Scope { selection: Selection::new(patterns, Vec::new()), ..target.scope },
+        // What a profile only lists or hashes is kept all the same before it is changed.
+        scope: Scope {
+            selection: Selection::new(patterns, Vec::new()),
+            sensitive: target.scope.sensitive,
+            gaps: target.scope.gaps,
+            ..Scope::default()
+        },
         profile: Some("plan".to_owned()),
         ..target
     };
     let info = bundle_info(&target, version, clock.now(), 1);
     let sink = BundleSink::path(path.to_owned(), bundle::BundleFormat::TarZst);
-    let collection = Collection { target: &target, info, sink, omits_secrets: false, detectors: None, clock };
+    let seal = bundle::Seal::default();
+    let (omits_secrets, detectors, care) = (false, None, Care::default());
+    let collection = Collection { target: &target, info, sink, seal, omits_secrets, detectors, care, clock };
     collect(collection, reading)?;
     let name = escape(path.as_os_str().as_bytes());
     let (bundle, digest) = open_verified(path, reading.cancel)?;

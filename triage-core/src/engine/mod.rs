@@ -1,18 +1,29 @@
 //! What a caller wants, put together from the parts: open a target, scan it, collect it, or both in one pass.
 
 pub mod evidence;
+mod manners;
 mod target;
+mod volatile;
 
-pub use target::{Opening, Target, TargetError, identify};
+pub use manners::{Manners, Priority};
+pub use target::{Choice, Opening, Target, TargetError, identify};
 
-use crate::bundle::{BundleError, BundleInfo, BundleSink, BundleWriter, Ending, Sealed};
-use crate::collect::Collector;
+use crate::bundle::{BundleError, BundleInfo, BundleSink, BundleWriter, CaseInfo, Ending, Seal, Sealed};
+use crate::collect::{Allowance, Budgets, Collector, Coverage, LogWindows, Remaining, Tally};
 use crate::detect::{Detectors, HostContext};
+use crate::diff::{self, Diff};
 use crate::model::{Clock, EvidencePath, Finding, Gap, GapReason, Timestamp, Verdict};
-use crate::source::SourceKind;
-use crate::sweep::{Options, Progress, Summary, Sweep, SweepError, Visitor};
+use crate::parse;
+use crate::source::{Source, SourceKind};
+use crate::sweep::{Known, Large, Options, Progress, Summary, Sweep, SweepError, Visitor};
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
+use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
+
+/// Under a budget, files larger than that are read last.
+const LATE: u64 = 8 << 20;
 
 /// How a target is read.
 #[derive(Clone, Copy)]
@@ -47,6 +58,8 @@ pub struct Collected {
     pub summary: Summary,
     /// What the detectors found in the same pass, if any were given.
     pub scan: Option<Scan>,
+    /// What was covered; it is in the bundle too.
+    pub coverage: Coverage,
 }
 
 /// Why a collection ended without a bundle.
@@ -67,14 +80,38 @@ pub struct Collection<'a> {
     pub target: &'a Target,
     /// What the bundle says of itself: see [`bundle_info`].
     pub info: BundleInfo,
-    /// Where the bundle goes.
+    /// Where the bundle goes, or which one is gone on with.
     pub sink: BundleSink,
+    /// Who signs it, and for whom it is encrypted.
+    pub seal: Seal,
     /// Leaves the content of secret files out.
     pub omits_secrets: bool,
     /// Looks in the same pass.
     pub detectors: Option<Detectors>,
+    /// How much it may take; [`Care::default`] for whatever there is.
+    pub care: Care<'a>,
     /// What time it is.
     pub clock: &'a dyn Clock,
+}
+
+/// How much a collection may take, and what its coverage statement tells of that.
+#[derive(Clone)]
+pub struct Care<'a> {
+    /// Bytes, time and free space. The output is filled in from the sink.
+    pub allowance: Allowance,
+    /// How long the run takes already.
+    pub elapsed: &'a (dyn Fn() -> Duration + Sync),
+    /// How the host is treated ([`Manners`]), for people.
+    pub manners: Option<String>,
+    /// Further limits that held, for the statement.
+    pub limits: BTreeMap<String, String>,
+}
+
+impl Default for Care<'_> {
+    fn default() -> Self {
+        let (allowance, limits) = (Allowance::default(), BTreeMap::new());
+        Self { allowance, elapsed: &|| Duration::ZERO, manners: None, limits }
+    }
 }
 
 /// Reads a target once and says what is wrong with it.
@@ -82,19 +119,68 @@ pub struct Collection<'a> {
 /// # Errors
 /// When the target as a whole cannot be read.
 pub fn scan(target: &Target, detectors: Detectors, reading: Reading<'_>) -> Result<Scan, SweepError> {
+    scan_again(target, detectors, reading, None)
+}
+
+/// As [`scan`], but passes over what is `known` from an earlier look; afterwards `known` can tell the next one.
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_again(
+    target: &Target,
+    detectors: Detectors,
+    reading: Reading<'_>,
+    known: Option<&Known>,
+) -> Result<Scan, SweepError> {
     tracing::info!(target = target.source.label(), profile = target.profile.as_deref(), "scanning");
+    let unobserved = volatile::observe(target, None, Some(&detectors), reading)?;
+    let visitors: Vec<&dyn Visitor> =
+        std::iter::once(&detectors as &dyn Visitor).chain(known.map(|known| known as &dyn Visitor)).collect();
     let sweep = Sweep {
         source: target.source.as_ref(),
         selection: &target.scope.selection,
         listed_only: &target.scope.listed_only,
-        options: reading.options,
-        visitors: &[&detectors],
+        options: with_large(reading.options),
+        visitors: &visitors,
+        known,
         store: None,
+        budget: &(),
         progress: reading.progress,
         cancel: reading.cancel,
     };
-    let summary = sweep.run()?;
+    let mut summary = sweep.run()?;
+    drop(visitors);
+    summary.gaps.extend(unobserved);
     Ok(conclude(target, detectors, summary))
+}
+
+/// Lets parsers have the files that mean nothing in pieces.
+fn with_large(options: Options) -> Options {
+    let large = Large { cap: parse::LARGEST.min(options.size_cap), selects: parse::wants_large };
+    Options { large: options.large.or(Some(large)), ..options }
+}
+
+/// Compares two targets, each as far as the other was asked for.
+///
+/// # Errors
+/// When one of them as a whole cannot be read.
+pub fn diff(old: &Target, new: &Target, reading: Reading<'_>) -> Result<Diff, SweepError> {
+    fn side(target: &Target) -> diff::Side<'_> {
+        diff::Side {
+            source: target.source.as_ref(),
+            selection: &target.scope.selection,
+            listed_only: &target.scope.listed_only,
+            asked: &target.asked,
+        }
+    }
+    let Reading { options, progress, cancel } = reading;
+    let mut diff = diff::compare(&side(old), &side(new), diff::Reading { options, progress, cancel })?;
+    for gap in old.gaps().iter().chain(new.gaps()) {
+        diff.gaps.push(gap.clone());
+    }
+    diff.gaps.sort();
+    diff.gaps.dedup();
+    Ok(diff)
 }
 
 /// What a bundle of this target says of itself.
@@ -105,52 +191,99 @@ pub fn bundle_info(target: &Target, version: &str, start: Timestamp, threads: us
         host: target.host.clone(),
         root: target.source.label(),
         is_live: target.source.kind() == SourceKind::Live,
+        evidence: target.evidence.clone(),
         profile: target.profile.clone().unwrap_or_else(|| "tree".to_owned()),
-        selection: target.scope.selection.included().iter().map(|pattern| pattern.as_str().to_owned()).collect(),
+        selection: target.scope.selection.texts(),
         start,
         clock_note: None,
+        time_zone: crate::collect::time_zone(target.source.as_ref()),
+        case: CaseInfo::default(),
         threads,
     }
 }
 
 /// Reads a target once into a bundle, and says what is wrong with it if detectors are given. When stopped by the caller it ends
-/// the bundle all the same; the bundle says that it was interrupted.
+/// the bundle all the same; the bundle says that it was interrupted. Where the sink is a bundle that is gone on with, what that has
+/// already is not read again, and the detectors do not see it.
 ///
 /// # Errors
 /// When the target as a whole cannot be read or the bundle cannot be written; then nothing has the bundle's final name.
 pub fn collect(collection: Collection<'_>, reading: Reading<'_>) -> Result<Collected, CollectError> {
-    let Collection { target, info, sink, omits_secrets, detectors, clock } = collection;
+    let Collection { target, info, sink, seal, omits_secrets, detectors, mut care, clock } = collection;
     let partial = sink.partial_path();
-    let mut writer = BundleWriter::create(sink, info)?;
+    let mut writer = BundleWriter::create_sealed(sink, info, seal)?;
+    let already = writer.already().map(Arc::clone);
     // The bundle may be written into a folder that is collected.
-    if let Some(found) = partial.and_then(|partial| std::fs::metadata(partial).ok()) {
+    if let Some(found) = partial.as_ref().and_then(|partial| std::fs::metadata(partial).ok()) {
         target.source.leave_out((found.dev(), found.ino()));
     }
+    care.allowance.output = partial;
     for gap in target.gaps() {
         writer.gap(gap.clone())?;
     }
-    let mut collector = Collector::new(writer, target.scope.sensitive.clone(), omits_secrets);
-    let visitors: Vec<&dyn Visitor> = detectors.iter().map(|detectors| detectors as &dyn Visitor).collect();
+    let mut options = with_large(reading.options);
+    let is_folder = matches!(target.source.kind(), SourceKind::Live | SourceKind::Root | SourceKind::Subtree);
+    if is_folder && (care.allowance.max_total.is_some() || care.allowance.max_time.is_some()) {
+        options.late_size = Some(LATE);
+    }
+    let limits = limits(&care, &options, omits_secrets);
+    let budgets = Budgets::new(care.allowance, care.elapsed);
+    let logs = LogWindows::default();
+    let mut collector = Collector::new(writer, target.scope.sensitive.clone(), omits_secrets)
+        .hashing_only(target.scope.hashed_only.clone())
+        .with_digests(reading.options.extra_digests);
+    // ORDER: what is gone first is read first (RFC 3227).
+    let unobserved = volatile::observe(target, Some(&mut collector), detectors.as_ref(), reading)?;
+    let mut tally = Tally::new(&target.scope, &mut collector, &logs);
+    target.gaps().iter().for_each(|gap| tally.known_before(gap));
+    let detecting = detectors.iter().map(|detectors| detectors as &dyn Visitor);
+    let visitors: Vec<&dyn Visitor> = detecting.chain([&logs as &dyn Visitor]).collect();
+    let remaining = already.as_ref().map(|already| Remaining::new(target.source.as_ref(), already));
     let sweep = Sweep {
-        source: target.source.as_ref(),
+        source: remaining.as_ref().map_or(target.source.as_ref(), |remaining| remaining as &dyn Source),
         selection: &target.scope.selection,
         listed_only: &target.scope.listed_only,
-        options: reading.options,
+        options,
         visitors: &visitors,
-        store: Some(&mut collector),
+        known: None,
+        store: Some(&mut tally),
+        budget: &budgets,
         progress: reading.progress,
         cancel: reading.cancel,
     };
-    let summary = sweep.run()?;
+    let mut summary = sweep.run()?;
+    summary.gaps.extend(unobserved);
     drop(visitors);
-    let ending = if summary.is_interrupted {
-        Ending::Interrupted { why: "stopped by the user".to_owned() }
-    } else {
-        Ending::Complete
+    let mut coverage = tally.finish(target.source.reach());
+    (coverage.limits, coverage.manners) = (limits, care.manners);
+    coverage.ended_by.clone_from(&summary.ended_by);
+    let ending = match &summary.ended_by {
+        Some(why) => Ending::Interrupted { why: why.clone() },
+        None if summary.is_interrupted => Ending::Interrupted { why: "stopped by the user".to_owned() },
+        None => Ending::Complete,
     };
-    let sealed = collector.into_writer().finish(ending, clock.now())?;
+    let mut writer = collector.into_writer();
+    let statement =
+        coverage.write().map_err(|source| BundleError::Record { what: Coverage::PATH.to_owned(), source })?;
+    writer.statement(Coverage::PATH, &statement)?;
+    let sealed = writer.finish(ending, clock.now())?;
     let scan = detectors.map(|detectors| conclude(target, detectors, summary.clone()));
-    Ok(Collected { sealed, summary, scan })
+    Ok(Collected { sealed, summary, scan, coverage })
+}
+
+/// The limits that hold, by the names of the options that set them.
+fn limits(care: &Care<'_>, options: &Options, omits_secrets: bool) -> BTreeMap<String, String> {
+    let mut limits = care.limits.clone();
+    let mut add = |name: &str, value: Option<String>| {
+        limits.extend(value.map(|value| (name.to_owned(), value)));
+    };
+    add("max-file-size", Some(format!("{} bytes", options.size_cap)));
+    add("max-total", care.allowance.max_total.map(|bytes| format!("{bytes} bytes")));
+    add("max-time", care.allowance.max_time.map(|time| format!("{} s", time.as_secs_f64())));
+    add("min-free", care.allowance.min_free.map(|bytes| format!("{bytes} bytes")));
+    add("omit-secrets", omits_secrets.then(|| "yes".to_owned()));
+    add("read-deadline", Some(format!("{} s on file systems that may hang", options.patience.as_secs_f64())));
+    limits
 }
 
 fn conclude(target: &Target, detectors: Detectors, mut summary: Summary) -> Scan {
@@ -179,7 +312,14 @@ fn is_blind(summary: &Summary, gaps: &[Gap]) -> bool {
                 | GapReason::Damaged
                 | GapReason::Interrupted
                 | GapReason::Unsupported
+                | GapReason::BudgetSpent
         )
     });
-    summary.is_interrupted || summary.files == 0 || hidden.count() as u64 * 20 > summary.objects
+    // Those that a summary counts without naming them.
+    let more: u64 = [GapReason::PermissionDenied, GapReason::ReadFailed, GapReason::Damaged, GapReason::Unsupported]
+        .iter()
+        .filter_map(|reason| summary.more_gaps.get(reason))
+        .sum();
+    let hidden = hidden.count() as u64 + more + summary.refused;
+    summary.is_interrupted || summary.files == 0 || hidden.saturating_mul(20) > summary.objects
 }

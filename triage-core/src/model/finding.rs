@@ -180,6 +180,26 @@ pub enum Subject {
         /// Its raw name.
         name: RawText,
     },
+    /// A running process. Identity: what it runs and its command line, because pids and start times are others the next day.
+    Process {
+        /// What it runs; `/proc/PID` where that is not known.
+        #[serde(flatten)]
+        path: EvidencePath,
+        /// Process id.
+        pid: u32,
+        /// Start after boot in clock ticks; with the pid it names a process for good.
+        start_ticks: u64,
+        /// Its arguments, joined by single spaces.
+        command_line: RawText,
+    },
+    /// Something that the running kernel has: a module, a mount, a setting. Identity: the path and the name.
+    Kernel {
+        /// The file of `/proc` or `/sys` that shows it.
+        #[serde(flatten)]
+        path: EvidencePath,
+        /// Its name or value.
+        name: RawText,
+    },
 }
 
 impl Subject {
@@ -190,7 +210,9 @@ impl Subject {
             | Self::Account { path, .. }
             | Self::CronEntry { path, .. }
             | Self::Line { path, .. }
-            | Self::Module { path, .. } => path,
+            | Self::Module { path, .. }
+            | Self::Process { path, .. }
+            | Self::Kernel { path, .. } => path,
         }
     }
 
@@ -202,6 +224,8 @@ impl Subject {
             Self::CronEntry { .. } => "cron_entry",
             Self::Line { .. } => "line",
             Self::Module { .. } => "module",
+            Self::Process { .. } => "process",
+            Self::Kernel { .. } => "kernel",
         }
     }
 
@@ -212,6 +236,8 @@ impl Subject {
             Self::CronEntry { path, text, .. } | Self::Line { path, text, .. } => {
                 vec![path.as_bytes(), text.as_bytes()]
             }
+            Self::Process { path, command_line, .. } => vec![path.as_bytes(), command_line.as_bytes()],
+            Self::Kernel { path, name } => vec![path.as_bytes(), name.as_bytes()],
         }
     }
 }
@@ -223,6 +249,8 @@ impl fmt::Display for Subject {
             Self::Account { path, name } => write!(f, "account {name} ({path})"),
             Self::CronEntry { path, line, .. } | Self::Line { path, line, .. } => write!(f, "{path}:{line}"),
             Self::Module { name, .. } => write!(f, "module {name}"),
+            Self::Process { path, pid, .. } => write!(f, "process {pid} ({path})"),
+            Self::Kernel { path, name } => write!(f, "{name} ({path})"),
         }
     }
 }

@@ -35,6 +35,8 @@ pub enum GapReason {
     Damaged,
     /// This tool has no knowledge of the product or format.
     Unsupported,
+    /// A budget of the run (bytes, time, free space) was used up before it.
+    BudgetSpent,
 }
 
 impl GapReason {
@@ -54,6 +56,7 @@ impl GapReason {
             Self::Interrupted => "interrupted",
             Self::Damaged => "damaged",
             Self::Unsupported => "unsupported",
+            Self::BudgetSpent => "budget_spent",
         }
     }
 }

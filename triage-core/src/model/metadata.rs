@@ -2,12 +2,13 @@
 
 use super::text::RawText;
 use super::time::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// The type of an object, from `st_mode` (`inode(7)`) or from an archive's header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum FileKind {
@@ -108,7 +109,7 @@ impl<'de> Deserialize<'de> for Mode {
 }
 
 /// The metadata of one object. A field that its source cannot tell (an archive has no inode number) is `None`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileMeta {
     /// Its type.
     #[serde(rename = "type")]
@@ -152,10 +153,18 @@ pub struct FileMeta {
     /// Extended attributes by name: `user.*`, `security.*`, `trusted.*`, `system.*` (ACLs, `SELinux` label, capabilities).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub xattrs: BTreeMap<String, RawText>,
+    /// How many extended attributes are there and not in `xattrs`, because they were too large together or not readable.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub xattrs_omitted: u64,
     /// Inode flags as `FS_IOC_GETFLAGS` gives them (`ioctl_iflags(2)`): 0x10 immutable, 0x20 append-only. `None` where the
     /// file system has none or the source cannot tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inode_flags: Option<u32>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl FileMeta {
@@ -182,6 +191,7 @@ impl FileMeta {
             btime: None,
             link_target: None,
             xattrs: BTreeMap::new(),
+            xattrs_omitted: 0,
             inode_flags: None,
         }
     }

@@ -63,6 +63,36 @@ fn split_options(text: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
     Err(if is_quoted { "a quote in the options is not closed" } else { "it has no key" })
 }
 
+/// The command in a key's options, which runs in the place of what whoever comes with the key asks for; `\"` in it is a quote.
+pub fn forced_command(options: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = options;
+    loop {
+        let name = rest.get(..9).is_some_and(|head| head.eq_ignore_ascii_case(b"command=\""));
+        let mut value = Vec::new();
+        let mut is_quoted = false;
+        let mut end = rest.len();
+        let mut bytes = rest.iter().copied().enumerate();
+        while let Some((at, byte)) = bytes.next() {
+            match byte {
+                b'\\' if is_quoted && rest.get(at + 1) == Some(&b'"') => {
+                    value.extend(bytes.next().map(|(_, byte)| byte));
+                }
+                b'"' => is_quoted = !is_quoted,
+                b',' if !is_quoted => {
+                    end = at;
+                    break;
+                }
+                byte if is_quoted => value.push(byte),
+                _ => {}
+            }
+        }
+        if name {
+            return Some(value);
+        }
+        rest = rest.get(end + 1..)?;
+    }
+}
+
 fn is_algorithm(word: &[u8]) -> bool {
     const PREFIXES: [&[u8]; 5] = [b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-sha2-", b"webauthn-sk-"];
     PREFIXES.iter().any(|prefix| word.starts_with(prefix))
@@ -79,6 +109,14 @@ fn inner_algorithm(blob: &[u8]) -> Option<&[u8]> {
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_forced_command_is_found_among_options_with_commas_and_quotes() {
+        let found = |options: &str| forced_command(options.as_bytes()).map(|v| String::from_utf8(v).unwrap());
+        assert_eq!(found("no-pty,from=\"a,b\",command=\"echo \\\"x, y\\\"\",no-pty").unwrap(), "echo \"x, y\"");
+        assert_eq!(found("environment=\"X=command=\",no-pty"), None);
+        assert_eq!(found(""), None);
+    }
 
     #[test]
     fn fingerprint_is_what_ssh_keygen_prints() {

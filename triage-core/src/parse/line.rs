@@ -2,6 +2,7 @@
 
 use super::Limits;
 use crate::model::{EvidencePath, Gap, GapReason, Outcome};
+use std::borrow::Cow;
 
 /// The most gaps that one file gives one by one; a file of garbage is one fact, not a million.
 const MAX_GAPS: usize = 100;
@@ -50,6 +51,11 @@ impl<'a, T> Reading<'a, T> {
     /// Says that a line could not be read.
     pub(crate) fn unreadable(&mut self, line: u64, why: &str) {
         self.gap(GapReason::Unreadable, line, why);
+    }
+
+    /// Says that something up to this line was left out because a limit was reached.
+    pub(crate) fn limited(&mut self, line: u64, why: &str) {
+        self.gap(GapReason::LimitReached, line, why);
     }
 
     /// Says whether a line is short enough to be looked at; a longer one is a gap.
@@ -139,4 +145,65 @@ pub(crate) fn rsplit_once<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [
 /// Where `needle` first stands in `text`.
 pub(crate) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
     text.windows(needle.len().max(1)).position(|window| window == needle)
+}
+
+/// Lines with those that end in a backslash joined to the next, without the backslash and the newline, and where each begins.
+///
+/// A comment line is never continued, whatever the program does: text that a program might read is rather shown than hidden. A line that
+/// is too long is a gap.
+pub(crate) fn joined<'a, T>(bytes: &'a [u8], reading: &mut Reading<'_, T>) -> Vec<(u64, Cow<'a, [u8]>)> {
+    let mut out = Vec::new();
+    let mut open: Option<(u64, Vec<u8>)> = None;
+    for line in lines(bytes) {
+        let text = line.text.strip_suffix(b"\r").unwrap_or(line.text);
+        let is_comment = open.is_none() && trim_start(text).starts_with(b"#");
+        let continued = text.strip_suffix(b"\\").filter(|_| !is_comment);
+        match (open.take(), continued) {
+            (None, None) => out.push((line.number, Cow::Borrowed(text))),
+            (None, Some(text)) => open = Some((line.number, text.to_vec())),
+            (Some((number, mut whole)), _) => {
+                whole.extend_from_slice(continued.unwrap_or(text));
+                if continued.is_some() {
+                    open = Some((number, whole));
+                } else {
+                    out.push((number, Cow::Owned(whole)));
+                }
+            }
+        }
+    }
+    out.extend(open.map(|(number, whole)| (number, Cow::Owned(whole))));
+    out.retain(|(number, text)| reading.fits(&Line { number: *number, text }));
+    out
+}
+
+/// Blank-separated words in which `"` and `'` keep blanks together and a backslash keeps the next byte.
+pub(crate) fn quoted_words(text: &[u8]) -> Vec<Vec<u8>> {
+    let mut words = Vec::new();
+    let mut word: Option<Vec<u8>> = None;
+    let mut quote = None;
+    let mut bytes = text.iter().copied();
+    while let Some(byte) = bytes.next() {
+        match (quote, byte) {
+            (_, b'\\') => word.get_or_insert_default().extend(bytes.next()),
+            (Some(open), byte) if byte == open => quote = None,
+            (None, b'"' | b'\'') => {
+                quote = Some(byte);
+                word.get_or_insert_default();
+            }
+            (None, byte) if byte.is_ascii_whitespace() => words.extend(word.take()),
+            (_, byte) => word.get_or_insert_default().push(byte),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+/// The text as a lossy string: for names of settings, which are compared and never opened.
+pub(crate) fn name(text: &[u8]) -> String {
+    crate::model::escape(text)
+}
+
+/// A decimal number, with nothing around it but blanks.
+pub(crate) fn number<N: std::str::FromStr>(text: &[u8]) -> Option<N> {
+    std::str::from_utf8(text.trim_ascii()).ok()?.parse().ok()
 }

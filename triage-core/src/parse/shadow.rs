@@ -2,7 +2,7 @@
 
 use super::line::each_line;
 use super::{Limits, Secret};
-use crate::model::{EvidencePath, Outcome, RawText};
+use crate::model::{EvidencePath, Outcome, Password, RawText};
 use serde::Serialize;
 
 /// What a password field lets in.
@@ -51,6 +51,9 @@ pub struct ShadowEntry {
     /// The day since 1970 from which on the account is expired (the eighth field), where there is a number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<i64>,
+    /// The day since 1970 on which the password was last changed (the third field), where there is a number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed: Option<i64>,
 }
 
 impl ShadowEntry {
@@ -58,6 +61,46 @@ impl ShadowEntry {
     /// so that keys are of no use either.
     pub fn is_out_of_use(&self) -> bool {
         self.state == State::Locked && self.expires.is_some_and(|day| (0..=1).contains(&day))
+    }
+
+    /// How the hash was made, by its prefix (`crypt(5)`); none where there is no hash.
+    pub fn method(&self) -> Option<&'static str> {
+        let field = self.password.expose();
+        let start = field.iter().position(|&b| b != b'!' && b != b'*').unwrap_or(field.len());
+        let hash = field.get(start..).unwrap_or_default();
+        let Some(rest) = hash.strip_prefix(b"$") else {
+            // Traditional DES has 13 characters, the extended form begins with an underscore.
+            return match hash {
+                [b'_', ..] if hash.len() == 20 => Some("bsdi_des"),
+                _ if hash.len() == 13 => Some("des"),
+                _ => None,
+            };
+        };
+        match rest.split(|&b| b == b'$').next()? {
+            b"y" => Some("yescrypt"),
+            b"gy" => Some("gost_yescrypt"),
+            b"7" => Some("scrypt"),
+            b"6" => Some("sha512"),
+            b"5" => Some("sha256"),
+            b"2" | b"2a" | b"2b" | b"2x" | b"2y" => Some("bcrypt"),
+            b"1" => Some("md5"),
+            b"3" => Some("nt"),
+            b"sha1" => Some("sha1"),
+            _ => Some("unknown"),
+        }
+    }
+
+    /// What a record may say of it.
+    pub fn record(&self, path: &EvidencePath) -> Password {
+        Password {
+            path: path.clone(),
+            line: self.line,
+            name: self.name.clone(),
+            state: self.state.as_str().to_owned(),
+            method: self.method().map(str::to_owned),
+            changed_day: self.changed,
+            expires_day: self.expires,
+        }
     }
 
     /// Says whether the field holds this very hash, locked or not.
@@ -83,7 +126,8 @@ pub fn parse(path: &EvidencePath, bytes: &[u8], limits: &Limits) -> Outcome<Vec<
             name: name.into(),
             state: State::of(password),
             password: password.into(),
-            expires: fields.nth(5).and_then(|day| std::str::from_utf8(day).ok()?.parse().ok()),
+            changed: fields.next().and_then(|day| std::str::from_utf8(day).ok()?.parse().ok()),
+            expires: fields.nth(4).and_then(|day| std::str::from_utf8(day).ok()?.parse().ok()),
         }))
     })
 }

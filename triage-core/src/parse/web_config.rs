@@ -80,7 +80,7 @@ fn apache_line(line: u64, text: &[u8], reading: &mut Reading<'_, ServedFolder>) 
 }
 
 /// Words as Apache's `ap_getword_conf` takes them: quoted by `"` or `'`, in which a backslash keeps a quote.
-fn apache_words(text: &[u8]) -> Vec<Vec<u8>> {
+pub(super) fn apache_words(text: &[u8]) -> Vec<Vec<u8>> {
     let mut words = Vec::new();
     let mut rest = text.trim_ascii_start();
     while let Some((&first, tail)) = rest.split_first() {
@@ -115,6 +115,23 @@ fn apache_words(text: &[u8]) -> Vec<Vec<u8>> {
 }
 
 fn nginx(bytes: &[u8], reading: &mut Reading<'_, ServedFolder>) {
+    let limit = reading.limit();
+    // No directive of interest has more than two words; a server_name may have thousands.
+    let trouble =
+        nginx_directives(bytes, limit, 3, |line, words, end| end != b';' || nginx_directive(line, words, reading));
+    if let Some(line) = trouble {
+        reading.unreadable(line, "a word of it is too long");
+    }
+}
+
+/// Gives each directive: the line on which it begins, at most `max_words` of its words without quotes, and what ends it (`;`, `{` or `}`), until
+/// `found` says that there is room for no more. The result is the line of a word longer than `limit` bytes, at which it stops.
+pub(super) fn nginx_directives(
+    bytes: &[u8],
+    limit: usize,
+    max_words: usize,
+    mut found: impl FnMut(u64, &[Vec<u8>], u8) -> bool,
+) -> Option<u64> {
     let mut words: Vec<Vec<u8>> = Vec::new();
     let mut word: Option<Vec<u8>> = None;
     let mut quote = None;
@@ -129,15 +146,19 @@ fn nginx(bytes: &[u8], reading: &mut Reading<'_, ServedFolder>) {
         if is_comment {
             continue;
         }
-        if word.as_ref().is_some_and(|word| word.len() > reading.limit()) {
-            reading.unreadable(start, "a word of it is too long");
-            return;
+        if word.as_ref().is_some_and(|word| word.len() > limit) {
+            return Some(start);
         }
         match (quote, byte) {
             (_, b'\\') => {
+                // nginx drops the backslash only before a quote and itself.
                 let next = bytes.next();
                 line += u64::from(next == Some(b'\n'));
-                word.get_or_insert_default().extend(next);
+                let word = word.get_or_insert_default();
+                if !matches!(next, Some(b'"' | b'\'' | b'\\')) {
+                    word.push(byte);
+                }
+                word.extend(next);
             }
             (Some(open), byte) if byte == open => quote = None,
             (None, b'#') if word.is_none() => is_comment = true,
@@ -156,8 +177,8 @@ fn nginx(bytes: &[u8], reading: &mut Reading<'_, ServedFolder>) {
             }
             (None, b';' | b'{' | b'}') => {
                 words.extend(word.take());
-                if byte == b';' && !nginx_directive(start, &words, reading) {
-                    return;
+                if !found(start, &words, byte) {
+                    return None;
                 }
                 words.clear();
             }
@@ -167,9 +188,9 @@ fn nginx(bytes: &[u8], reading: &mut Reading<'_, ServedFolder>) {
         if words.is_empty() && (word.is_none() || word.as_ref().is_some_and(|word| word.len() <= 1)) {
             start = line;
         }
-        // No directive of interest has more than two words; a server_name may have thousands.
-        words.truncate(3);
+        words.truncate(max_words);
     }
+    None
 }
 
 fn nginx_directive(line: u64, words: &[Vec<u8>], reading: &mut Reading<'_, ServedFolder>) -> bool {

@@ -6,8 +6,7 @@
 //! The interpreter has no limit of its own. Expressions cannot loop but over lists, so the work is bounded before the start: by
 //! the length of the expression, how deep its loops are nested, and how often it goes through the findings.
 
-use super::error::suggestion;
-use crate::model::{Category, Finding, HostIdentity, Severity, Subject, escape};
+use crate::model::{Category, Finding, HostIdentity, Severity, Subject, escape, suggestion};
 use cel::common::ast::operators;
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
 use cel::objects::{Key, Map, Value};
@@ -395,11 +394,14 @@ fn subject_value(subject: &Subject) -> Value {
         Subject::File { sha256, .. } => {
             object([kind, path, ("sha256", Value::from(sha256.map(|digest| digest.to_string()).unwrap_or_default()))])
         }
-        Subject::Account { name, .. } | Subject::Module { name, .. } => {
+        Subject::Account { name, .. } | Subject::Module { name, .. } | Subject::Kernel { name, .. } => {
             object([kind, path, ("name", Value::from(name.to_string()))])
         }
         Subject::CronEntry { line, text, .. } | Subject::Line { line, text, .. } => {
             object([kind, path, ("line", int(*line)), ("text", Value::from(text.to_string()))])
+        }
+        Subject::Process { pid, command_line, .. } => {
+            object([kind, path, ("pid", int(*pid)), ("command_line", Value::from(command_line.to_string()))])
         }
     }
 }
@@ -414,7 +416,9 @@ pub(super) fn specimens() -> Vec<Finding> {
         Subject::Account { path: path.clone(), name: text.clone() },
         Subject::CronEntry { path: path.clone(), line: 1, text: text.clone() },
         Subject::Line { path: path.clone(), line: 1, text: text.clone() },
-        Subject::Module { path, name: text },
+        Subject::Module { path: path.clone(), name: text.clone() },
+        Subject::Process { path: path.clone(), pid: 1, start_ticks: 1, command_line: text.clone() },
+        Subject::Kernel { path, name: text },
     ];
     CATEGORIES
         .iter()

@@ -1,9 +1,9 @@
 //! Reading a playbook's YAML, and finding everything that is wrong with it before it is used.
 
-use super::error::{Mistake, Place, PlaybookError, suggestion};
+use super::PlaybookError;
 use super::expression::{Expression, Facts, Fault, specimens};
 use super::{ActionKind, Affects, Phase, Playbook, PlaybookStep, Risk};
-use crate::model::{Digest, HostIdentity, RawText, escape};
+use crate::model::{Digest, HostIdentity, Mistake, Place, RawText, escape, suggestion};
 use serde::Deserialize;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 use serde_saphyr::{Error, Options, Spanned};
@@ -205,16 +205,12 @@ impl File<'_> {
     }
 
     fn at(&self, place: Place, detail: impl Into<String>, hint: Option<String>) -> PlaybookError {
-        PlaybookError::Invalid(Box::new(Mistake::new(self.name, self.text, place, detail, hint)))
+        PlaybookError::Invalid(Box::new(Mistake::new("playbook", self.name, self.text, place, detail, hint)))
     }
 
     /// The place of the word that begins there.
     fn place(&self, line: u64, column: u64) -> Place {
-        let start = usize::try_from(column).unwrap_or(1).saturating_sub(1);
-        let source = usize::try_from(line).ok().and_then(|line| self.text.lines().nth(line.checked_sub(1)?));
-        let is_word = |c: &char| c.is_alphanumeric() || matches!(c, '_' | '-' | '/' | '.');
-        let width = source.unwrap_or_default().chars().skip(start).take_while(is_word).count();
-        Place { line, column, width: width.max(1) }
+        Place::of_word(self.text, line, column)
     }
 
     fn unreadable(&self, error: &Error) -> PlaybookError {

@@ -10,7 +10,8 @@ mod error;
 mod expression;
 mod load;
 
-pub use error::{Mistake, PlaybookError};
+pub use crate::model::Mistake;
+pub use error::PlaybookError;
 pub use expression::Facts;
 
 use crate::builtin::BUILTIN_PLAYBOOKS;

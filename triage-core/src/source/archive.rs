@@ -1,15 +1,26 @@
-//! Somebody else's archive as evidence: a tar (plain, gzip, zstd) or zip of a host's files.
+//! Somebody else's archive as evidence: a tar (plain, gzip, xz, zstd) or zip of a host's files, by hand or by another collector.
 //!
 //! It reads a container and gives what is in it as if it lay in a root. Names are judged here: those that leave the root are
 //! refused and told, of those that repeat the first counts and the others are told, because readers differ in which they take
 //! and an intruder can use that. Links are told and never followed; nothing is unpacked.
 
+mod bodyfile;
+mod layout;
+mod listing;
+mod report;
+mod runs;
+
+pub use layout::Layout;
+
 use super::container::Open;
 use super::{
-    Container, ContainerEntry, ContainerError, ContainerFormat, Content, Entry, Handover, Item, Opened, Opener,
+    Container, ContainerError, ContainerFormat, Content, Entry, Handover, Identities, Item, Kept, Opened, Opener,
     ReadError, Selection, Source, SourceError, SourceKind, ZipMember,
 };
-use crate::model::{EvidencePath, FileKind, FileMeta, Gap, GapReason, Mode, RawText, Timestamp, escape};
+use crate::model::{Digest, EvidencePath, FileKind, FileMeta, Gap, GapReason, Mode, RawText, Timestamp, escape};
+use listing::Lister;
+use runs::Run;
+use std::collections::HashSet;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt as _;
@@ -17,12 +28,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Folders that other collectors put a host's root into: UAC, acquire, Velociraptor, debootstrap's habit.
-const KNOWN_ROOTS: [&[u8]; 7] = [b"[root]", b"rootfs", b"fs", b"$rootfs$", b"uploads/auto", b"uploads/file", b"root"];
-/// Longest target of a symbolic link that a zip keeps as content (`PATH_MAX`).
-const MAX_LINK: u64 = 4096;
-/// How many gaps of one archive are told one by one.
-const MAX_GAPS: usize = 10_000;
 /// How many times its own length a compressed tar is decoded to read single files out of it.
 const MAX_REREADS: u64 = 50;
 
@@ -34,12 +39,15 @@ pub struct ArchiveSource {
     /// Positions in the listing, sorted by path.
     by_path: Vec<usize>,
     gaps: Vec<Gap>,
+    layout: Layout,
+    notes: Vec<String>,
     /// Length of the uncompressed tar, as far as it goes.
     length: u64,
     reread: Arc<AtomicU64>,
 }
 
 /// What is kept of one entry.
+#[derive(Clone)]
 struct Listed {
     path: EvidencePath,
     /// Its number among all entries.
@@ -51,6 +59,8 @@ struct Listed {
     size: u64,
     mtime: Option<Timestamp>,
     link_target: Option<RawText>,
+    /// What the collector's own records say of it.
+    told: Option<Box<bodyfile::Line>>,
     place: Place,
 }
 
@@ -60,6 +70,8 @@ enum Place {
     None,
     Tar(u64),
     Zip(ZipMember),
+    /// A zip's member with holes to be filled.
+    Sparse(ZipMember, Arc<Vec<Run>>),
     /// It can be read only as it passes.
     Passing,
     Unreadable(String),
@@ -70,6 +82,9 @@ impl Listed {
         let mut meta = FileMeta::bare(self.kind, self.mode, self.size);
         (meta.uid, meta.gid, meta.mtime) = (self.uid, self.gid, self.mtime);
         meta.link_target.clone_from(&self.link_target);
+        if let Some(told) = &self.told {
+            (meta.inode, meta.atime, meta.ctime, meta.btime) = (Some(told.inode), told.atime, told.ctime, told.btime);
+        }
         meta
     }
 }
@@ -77,17 +92,34 @@ impl Listed {
 impl ArchiveSource {
     /// Opens an archive and lists it.
     ///
-    /// A folder that everything lies in, or one that a known collector makes, is taken for the root when it has `etc/` and the
-    /// archive itself has none.
+    /// What made it is told by how it is arranged ([`Layout`]); the folder that has the host's root is taken off the names.
     ///
     /// # Errors
     /// When it cannot be read, or is no archive. One that is damaged is listed as far as it goes; the walk tells.
     pub fn open(path: &Path) -> Result<Self, SourceError> {
-        let label = escape(path.as_os_str().as_bytes());
-        let container = Container::open(path).map_err(source_error)?;
+        Self::open_with(path, &Identities::default())
+    }
+
+    /// Opens an archive that may be inside an age file.
+    ///
+    /// # Errors
+    /// As [`ArchiveSource::open`].
+    pub fn open_with(path: &Path, identities: &Identities) -> Result<Self, SourceError> {
+        let container = Container::open_hashed(path, identities).map_err(source_error)?;
         if container.format() == ContainerFormat::Directory {
-            return Err(SourceError::Unsupported { what: label, detail: "a folder and no archive".to_owned() });
+            let what = escape(path.as_os_str().as_bytes());
+            return Err(SourceError::Unsupported { what, detail: "a folder and no archive".to_owned() });
         }
+        Self::list(container, false)
+    }
+
+    /// One layer of a container image.
+    pub(super) fn layer(container: Container) -> Result<Self, SourceError> {
+        Self::list(container, true)
+    }
+
+    fn list(container: Container, is_layer: bool) -> Result<Self, SourceError> {
+        let label = escape(container.path().as_os_str().as_bytes());
         let mut lister = Lister::default();
         let ended = container.list(&mut |entry| {
             lister.add(entry, &container);
@@ -100,12 +132,66 @@ impl ArchiveSource {
             }
             Err(error) => return Err(source_error(error)),
         }
-        Ok(lister.finish(container, label))
+        Ok(lister.finish(container, label, is_layer))
+    }
+
+    /// What made it.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// SHA-256 of its file: of what was read to list it, and of the rest, if there is one.
+    ///
+    /// # Errors
+    /// When the rest cannot be read.
+    pub fn sha256(&self) -> io::Result<Option<Digest>> {
+        self.container.sha256()
+    }
+
+    pub(super) fn container(&self) -> &Container {
+        &self.container
+    }
+
+    /// The paths that it has, with their types, in its order.
+    pub(super) fn paths(&self) -> impl Iterator<Item = (&EvidencePath, FileKind)> {
+        self.listing.iter().map(|listed| (&listed.path, listed.kind))
+    }
+
+    /// Where a file lies in a plain tar: its first byte and its size.
+    pub(super) fn extent(&self, path: &EvidencePath) -> Option<(u64, u64)> {
+        match self.find(path)? {
+            Listed { place: Place::Tar(start), size, .. } => Some((*start, *size)),
+            _ => None,
+        }
+    }
+
+    /// Takes everything out that `hides` says; for the layers of an image, which hide parts of those beneath them.
+    pub(super) fn hide(&mut self, hides: &dyn Fn(&EvidencePath) -> bool) {
+        self.listing.retain(|listed| !hides(&listed.path));
+        self.by_path = listing::sorted(&self.listing);
+    }
+
+    /// Gives folders the metadata that a higher layer has of them, which then need not give them again.
+    pub(super) fn take_folders(&mut self, above: &mut Self) {
+        let mut merged = HashSet::new();
+        for listed in above.listing.iter().filter(|listed| listed.kind == FileKind::Directory) {
+            let at = self.position(&listed.path);
+            let Some(below) = at.and_then(|at| self.listing.get_mut(at)) else { continue };
+            if below.kind == FileKind::Directory {
+                (below.mode, below.uid, below.gid, below.mtime) = (listed.mode, listed.uid, listed.gid, listed.mtime);
+                merged.insert(listed.path.clone());
+            }
+        }
+        above.hide(&|path| merged.contains(path));
+    }
+
+    fn position(&self, path: &EvidencePath) -> Option<usize> {
+        let at = self.by_path.binary_search_by(|&at| self.listing.get(at).map(|listed| &listed.path).cmp(&Some(path)));
+        self.by_path.get(at.ok()?).copied()
     }
 
     fn find(&self, path: &EvidencePath) -> Option<&Listed> {
-        let at = self.by_path.binary_search_by(|&at| self.listing.get(at).map(|listed| &listed.path).cmp(&Some(path)));
-        self.by_path.get(at.ok()?).and_then(|&at| self.listing.get(at))
+        self.position(path).and_then(|at| self.listing.get(at))
     }
 
     /// Says whether something lies beneath this path.
@@ -205,7 +291,9 @@ fn unreadable(listed: &Listed) -> Option<Item> {
 fn source_error(error: ContainerError) -> SourceError {
     match error {
         ContainerError::Io { doing, what, source } => SourceError::Io { doing, what, source },
-        ContainerError::Unsupported { what, detail } => SourceError::Unsupported { what, detail },
+        ContainerError::Unsupported { what, detail } | ContainerError::Sealed { what, detail } => {
+            SourceError::Unsupported { what, detail }
+        }
         ContainerError::Damaged { what, detail, .. } | ContainerError::LimitReached { what, detail, .. } => {
             SourceError::Damaged { what, detail }
         }
@@ -230,8 +318,12 @@ impl Reader {
                 Some(backing) => member.open(backing),
                 None => Err(io::ErrorKind::NotFound.into()),
             },
+            Place::Sparse(member, runs) => match self.container.backing() {
+                Some(backing) => Ok(Box::new(runs::Filled::new(member.open(backing)?, runs.to_vec()))),
+                None => Err(io::ErrorKind::NotFound.into()),
+            },
             Place::Tar(start) => {
-                if self.container.format() != ContainerFormat::Tar {
+                if self.container.is_compressed() {
                     let total = self.reread.fetch_add(start.saturating_add(self.size), Ordering::Relaxed);
                     if total > self.length.saturating_mul(MAX_REREADS) {
                         return Err(io::Error::other("the archive was decoded too often to find single files in it"));
@@ -266,7 +358,20 @@ impl Content for Exact {}
 
 impl Source for ArchiveSource {
     fn kind(&self) -> SourceKind {
-        SourceKind::Archive
+        match self.layout {
+            Layout::Plain | Layout::Layer => SourceKind::Archive,
+            _ => SourceKind::Collection,
+        }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
+    }
+
+    fn kept(&self) -> Kept {
+        let is_zip = self.container.format() == ContainerFormat::Zip;
+        let is_made_up = self.layout == Layout::Acquire;
+        Kept { modes: !is_made_up && !is_zip, owners: !is_made_up && !is_zip, mtimes: !is_zip, attributes: false }
     }
 
     fn label(&self) -> String {
@@ -274,7 +379,7 @@ impl Source for ArchiveSource {
     }
 
     fn walk(&self, selection: &Selection, sink: &mut dyn FnMut(Item) -> ControlFlow<()>) -> Result<(), SourceError> {
-        let is_compressed = matches!(self.container.format(), ContainerFormat::TarGz | ContainerFormat::TarZst);
+        let is_compressed = self.container.is_compressed();
         // A sparse file can only be read as it passes, and only the stream passes it.
         let has_sparse = self.listing.iter().any(|listed| matches!(listed.place, Place::Passing));
         let flow = if is_compressed || has_sparse {
@@ -317,237 +422,9 @@ impl Source for ArchiveSource {
     }
 }
 
-/// Turns entries into a listing.
-#[derive(Default)]
-struct Lister {
-    listing: Vec<Listed>,
-    gaps: Vec<Gap>,
-    more_gaps: u64,
-    /// Hard links and the path that each points to, by position in the listing.
-    hard_links: Vec<(usize, EvidencePath)>,
-    ordinal: u64,
-    length: u64,
-}
-
-impl Lister {
-    fn gap(&mut self, path: EvidencePath, reason: GapReason, detail: impl Into<String>) {
-        if self.gaps.len() < MAX_GAPS {
-            self.gaps.push(Gap::new(path, reason, detail));
-        } else {
-            self.more_gaps += 1;
-        }
-    }
-
-    fn add(&mut self, entry: ContainerEntry, container: &Container) {
-        let ordinal = self.ordinal;
-        self.ordinal += 1;
-        self.length = self.length.max(entry.range.end);
-        let path = match EvidencePath::new(&entry.name) {
-            Ok(path) => path,
-            Err(error) => {
-                let detail = format!("an entry of the archive was refused: {error}");
-                return self.gap(EvidencePath::root(), GapReason::Unreadable, detail);
-            }
-        };
-        let is_file = entry.kind == FileKind::File;
-        let mut link_target = entry.link_target;
-        let place = match (entry.unreadable, entry.data, entry.member) {
-            (Some(why), ..) => Place::Unreadable(why),
-            _ if !is_file || entry.size == 0 => Place::None,
-            (_, Some(data), _) => Place::Tar(data),
-            (_, _, Some(member)) => Place::Zip(member),
-            _ => Place::Passing,
-        };
-        if entry.kind == FileKind::Symlink
-            && link_target.is_none()
-            && let (Some(member), Some(backing)) = (entry.member, container.backing())
-        {
-            let mut target = Vec::new();
-            let read = member.open(backing).and_then(|open| open.take(MAX_LINK).read_to_end(&mut target));
-            link_target = read.is_ok().then_some(target);
-        }
-        if entry.kind == FileKind::Unknown {
-            let detail = "an entry of the archive has a type that is not known";
-            self.gap(path.clone(), GapReason::Unsupported, detail);
-        }
-        if let Some(target) = entry.hard_link {
-            match EvidencePath::new(&target) {
-                Ok(target) => self.hard_links.push((self.listing.len(), target)),
-                Err(error) => {
-                    let detail = format!("a hard link of the archive was refused: {error}");
-                    return self.gap(path, GapReason::Unreadable, detail);
-                }
-            }
-        }
-        self.listing.push(Listed {
-            path,
-            ordinal,
-            kind: entry.kind,
-            mode: Mode::new(entry.mode),
-            uid: entry.uid,
-            gid: entry.gid,
-            size: entry.size,
-            mtime: entry.mtime,
-            link_target: link_target.map(RawText::from),
-            place,
-        });
-    }
-
-    fn finish(mut self, container: Container, label: String) -> ArchiveSource {
-        self.resolve_hard_links();
-        self.drop_repeated();
-        self.strip_root();
-        if self.more_gaps > 0 {
-            let detail = format!("{} more entries were refused", self.more_gaps);
-            self.gaps.push(Gap::new(EvidencePath::root(), GapReason::LimitReached, detail));
-        }
-        let by_path = self.sorted();
-        ArchiveSource {
-            container,
-            label,
-            listing: self.listing,
-            by_path,
-            gaps: self.gaps,
-            length: self.length,
-            reread: Arc::default(),
-        }
-    }
-
-    /// Positions by path, and of the same path in the order of the archive.
-    fn sorted(&self) -> Vec<usize> {
-        let mut by_path: Vec<usize> = (0..self.listing.len()).collect();
-        by_path.sort_by(|&a, &b| {
-            self.listing.get(a).map(|listed| &listed.path).cmp(&self.listing.get(b).map(|listed| &listed.path))
-        });
-        by_path
-    }
-
-    /// A hard link is the file itself under another name, if that file is in the archive.
-    fn resolve_hard_links(&mut self) {
-        let by_path = self.sorted();
-        let links = std::mem::take(&mut self.hard_links);
-        let is_link: std::collections::BTreeSet<usize> = links.iter().map(|&(at, _)| at).collect();
-        for (at, target) in links {
-            let first = by_path.partition_point(|&at| self.listing.get(at).is_some_and(|listed| listed.path < target));
-            let found = by_path
-                .get(first..)
-                .unwrap_or_default()
-                .iter()
-                .take_while(|&&at| self.listing.get(at).is_some_and(|listed| listed.path == target))
-                .find(|at| !is_link.contains(at))
-                .and_then(|&at| self.listing.get(at))
-                .filter(|listed| listed.kind == FileKind::File)
-                .map(|listed| (listed.size, listed.place.clone()));
-            let Some(link) = self.listing.get_mut(at) else { continue };
-            if let Some((size, place)) = found {
-                (link.size, link.place) = (size, place);
-            } else {
-                link.place = Place::Unreadable(format!("a hard link to `{target}`, which the archive does not have"));
-            }
-        }
-    }
-
-    /// Of entries of one path the first counts, as a reader sees it that reads from the beginning; the others are told.
-    fn drop_repeated(&mut self) {
-        let by_path = self.sorted();
-        let mut repeated = Vec::new();
-        let mut last: Option<&Listed> = None;
-        for &at in &by_path {
-            let Some(listed) = self.listing.get(at) else { continue };
-            match last {
-                Some(first) if first.path == listed.path => {
-                    let is_folder = first.kind == FileKind::Directory && listed.kind == FileKind::Directory;
-                    repeated.push((at, (!is_folder).then(|| listed.path.clone())));
-                }
-                _ => last = Some(listed),
-            }
-        }
-        repeated.sort_by_key(|&(at, _)| at);
-        let mut gone = std::collections::BTreeSet::new();
-        for (at, told) in repeated {
-            gone.insert(at);
-            if let Some(path) = told {
-                let detail = "the archive has it more than once; the first was read, this one was not";
-                self.gap(path, GapReason::Damaged, detail);
-            }
-        }
-        let mut at = 0;
-        self.listing.retain(|_| {
-            at += 1;
-            !gone.contains(&(at - 1))
-        });
-    }
-
-    fn has_etc(&self, prefix: &EvidencePath) -> bool {
-        let etc = prefix.join(b"etc");
-        self.listing
-            .iter()
-            .any(|listed| listed.path.starts_with(&etc) && (listed.path != etc || listed.kind == FileKind::Directory))
-    }
-
-    /// Finds the folder that is the host's root and takes it for that.
-    fn strip_root(&mut self) {
-        let Some(prefix) = self.find_root() else { return };
-        let length = prefix.as_bytes().len();
-        let mut left_out: u64 = 0;
-        self.listing.retain_mut(|listed| {
-            if !listed.path.starts_with(&prefix) {
-                // The folders above the root are no entries of it, and nothing is lost with them.
-                left_out += u64::from(listed.kind != FileKind::Directory);
-                return false;
-            }
-            let inside = EvidencePath::new(listed.path.as_bytes().get(length..).unwrap_or_default());
-            inside.is_ok_and(|inside| {
-                listed.path = inside;
-                true
-            })
-        });
-        for gap in &mut self.gaps {
-            if gap.path.starts_with(&prefix)
-                && let Ok(inside) = EvidencePath::new(gap.path.as_bytes().get(length..).unwrap_or_default())
-            {
-                gap.path = inside;
-            }
-        }
-        if left_out > 0 {
-            let detail = format!("{left_out} entries outside `{prefix}` are no files of the host and were not read");
-            self.gap(EvidencePath::root(), GapReason::Unsupported, detail);
-        }
-    }
-
-    fn find_root(&self) -> Option<EvidencePath> {
-        let mut prefix = EvidencePath::root();
-        for _ in 0..4 {
-            if self.has_etc(&prefix) {
-                return (!prefix.is_root()).then_some(prefix);
-            }
-            let known = KNOWN_ROOTS
-                .iter()
-                .map(|known| known.split(|&byte| byte == b'/').fold(prefix.clone(), |path, part| path.join(part)));
-            if let Some(known) = known.into_iter().find(|known| self.has_etc(known)) {
-                return Some(known);
-            }
-            prefix = self.only_folder(&prefix)?;
-        }
-        None
-    }
-
-    /// The one folder that everything beneath `prefix` lies in.
-    fn only_folder(&self, prefix: &EvidencePath) -> Option<EvidencePath> {
-        let depth = prefix.components().count();
-        let mut only: Option<EvidencePath> = None;
-        for listed in self.listing.iter().filter(|listed| listed.path != *prefix) {
-            let name = listed.path.components().nth(depth)?;
-            let folder = prefix.join(name);
-            let is_inside = listed.path != folder || listed.kind == FileKind::Directory;
-            if !is_inside || only.as_ref().is_some_and(|only| *only != folder) {
-                return None;
-            }
-            only = Some(folder);
-        }
-        only
-    }
-}
-
+#[cfg(test)]
+mod attacks;
+#[cfg(test)]
+mod collections;
 #[cfg(test)]
 mod tests;

@@ -3,21 +3,25 @@
 //! It goes down by directory descriptors and one name at a time, never by path: a directory that is swapped for a symbolic link
 //! while we walk cannot lead us out. Links are told, not followed; FIFOs, sockets and devices are told, not opened.
 
+use super::mounted::Mounted;
 use super::selection::Cursor;
-use super::{Content, Entry, Item, Opened, ReadError, Selection, Source, SourceError, SourceKind};
+use super::{Content, Entry, Item, Opened, Reach, ReadError, Selection, Source, SourceError, SourceKind};
 use crate::model::{EvidencePath, FileKind, FileMeta, Gap, GapReason, escape};
-use crate::sys::look;
+use crate::sys::{look, mounts};
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// How many ancestors of the current directory are kept open. A tree can be deeper than the limit on open files; those above are
 /// closed and found again by their path and inode number.
 const OPEN_ANCESTORS: usize = 128;
+
+/// How many files of ours are told of by name.
+const OURS: usize = 1_000;
 
 /// A file system object's identity on this machine: device and inode number.
 pub type Inode = (u64, u64);
@@ -28,6 +32,10 @@ pub struct DirectorySource {
     kind: SourceKind,
     label: String,
     left_out: RwLock<Vec<Inode>>,
+    met_ours: Mutex<Vec<(EvidencePath, Inode)>>,
+    mounted: Mounted,
+    /// Access times that had been moved in this process before.
+    moved_before: u64,
 }
 
 impl DirectorySource {
@@ -40,7 +48,26 @@ impl DirectorySource {
         let fail = |source: io::Error| SourceError::Io { doing: "opening the folder", what: label.clone(), source };
         let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
         let root = rustix::fs::open(path, flags, rustix::fs::Mode::empty()).map_err(|e| fail(e.into()))?;
-        Ok(Self { root: Arc::new(root), kind, label, left_out: RwLock::default() })
+        // Mounts are known by their paths without links.
+        let real = std::fs::canonicalize(path).map_err(fail)?;
+        let mounted = Mounted::beneath(&real, mounts::mounts());
+        mounted.mind_root(&root);
+        Ok(Self {
+            root: Arc::new(root),
+            kind,
+            label,
+            left_out: RwLock::default(),
+            met_ours: Mutex::default(),
+            mounted,
+            moved_before: look::access_times_moved(),
+        })
+    }
+
+    /// The same source with what other machines' file systems hold, where such are mounted in it.
+    #[must_use]
+    pub fn with_network_mounts(mut self, goes: bool) -> Self {
+        self.mounted.go_to_network(goes);
+        self
     }
 
     /// The same source under the name that a person gave to the part of it that is looked at.
@@ -55,9 +82,15 @@ impl DirectorySource {
         &self.root
     }
 
-    fn is_left_out(&self, meta: &FileMeta) -> bool {
+    fn is_left_out(&self, path: &EvidencePath, meta: &FileMeta) -> bool {
         let left_out = self.left_out.read().unwrap_or_else(PoisonError::into_inner);
-        inode_of(meta).is_some_and(|inode| left_out.contains(&inode))
+        let Some(inode) = inode_of(meta).filter(|inode| left_out.contains(inode)) else { return false };
+        let mut met = self.met_ours.lock().unwrap_or_else(PoisonError::into_inner);
+        let ours = (path.clone(), inode);
+        if met.len() < OURS && !met.contains(&ours) {
+            met.push(ours);
+        }
+        true
     }
 
     /// The directory that holds `path`; `None` where there is none or a component is a link.
@@ -93,8 +126,20 @@ impl Source for DirectorySource {
         self.left_out.write().unwrap_or_else(PoisonError::into_inner).push(inode);
     }
 
+    fn may_hang(&self, meta: &FileMeta) -> bool {
+        self.mounted.is_slow(meta.device)
+    }
+
+    fn reach(&self) -> Reach {
+        Reach {
+            mounts: self.mounted.notes(),
+            left_out: self.met_ours.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            access_times_moved: look::access_times_moved().saturating_sub(self.moved_before),
+        }
+    }
+
     fn walk(&self, selection: &Selection, sink: &mut dyn FnMut(Item) -> ControlFlow<()>) -> Result<(), SourceError> {
-        let mut walk = Walk { source: self, frames: Vec::new(), sink };
+        let mut walk = Walk { source: self, selection, frames: Vec::new(), sink };
         let root = look::open_directory(&self.root, b".");
         let root = root.map_err(|source| SourceError::Io { doing: "listing", what: self.label.clone(), source })?;
         let mut next = walk.arrive(&Arc::new(root), EvidencePath::root(), &selection.cursor(), None);
@@ -131,8 +176,11 @@ impl Source for DirectorySource {
                 let directory = look::open_directory(&parent, name).map_err(fail)?;
                 meta = look::stat_open(directory).map_err(fail)?;
             }
-            FileKind::Symlink => meta.link_target = Some(look::read_link(&parent, name).map_err(fail)?),
-            _ => {}
+            FileKind::Symlink => {
+                meta.link_target = Some(look::read_link(&parent, name).map_err(fail)?);
+                (meta.xattrs, meta.xattrs_omitted) = look::xattrs_at(&parent, name);
+            }
+            _ => (meta.xattrs, meta.xattrs_omitted) = look::xattrs_at(&parent, name),
         }
         Ok(Some(meta))
     }
@@ -164,6 +212,7 @@ struct Frame<'s> {
 
 struct Walk<'s, 'w> {
     source: &'w DirectorySource,
+    selection: &'s Selection,
     frames: Vec<Frame<'s>>,
     sink: &'w mut dyn FnMut(Item) -> ControlFlow<()>,
 }
@@ -212,16 +261,20 @@ impl<'s> Walk<'s, '_> {
             Ok(meta) => meta,
             Err(error) => return self.gap(path, error),
         };
-        if self.source.is_left_out(&meta) {
+        if self.source.is_left_out(&path, &meta) {
             return self.gap(path, ReadError::new(GapReason::Omitted, "belongs to this tool"));
         }
-        if parent_device.is_some() && parent_device != meta.device {
-            match look::foreign_file_system(directory) {
+        if let Some(root) = parent_device.map(|_| &self.source.root)
+            && let Some(origin) =
+                self.source.mounted.read_elsewhere(root, self.selection, &path, cursor, inode_of(&meta))
+        {
+            tracing::info!(%path, %origin, "mounted twice");
+            return ControlFlow::Continue(());
+        }
+        if parent_device.is_some() && (parent_device != meta.device || self.source.mounted.is_mount(&path)) {
+            match self.source.mounted.entered(directory, &path, meta.device) {
                 Ok(None) => {}
-                Ok(Some(name)) => {
-                    let detail = format!("a {name} file system is mounted here");
-                    return self.gap(path, ReadError::new(GapReason::OtherFileSystem, detail));
-                }
+                Ok(Some(why)) => return self.gap(path, ReadError::new(GapReason::OtherFileSystem, why)),
                 Err(error) => return self.gap(path, error),
             }
         }
@@ -270,6 +323,11 @@ impl<'s> Walk<'s, '_> {
         below: &mut Vec<(Vec<u8>, Cursor<'s>)>,
     ) -> ControlFlow<()> {
         let path = parent.join(&name);
+        let mounted = &self.source.mounted;
+        let closed = mounted.closed(&path).or_else(|| mounted.does_not_answer(directory, &name, &path));
+        if let Some(why) = closed {
+            return self.gap(path, ReadError::new(GapReason::OtherFileSystem, why));
+        }
         let mut meta = match look::stat_at(directory, &name) {
             Ok(meta) => meta,
             Err(error) => return self.gap(path, error),
@@ -281,7 +339,7 @@ impl<'s> Walk<'s, '_> {
         if !place.selects() {
             return ControlFlow::Continue(());
         }
-        if self.source.is_left_out(&meta) {
+        if self.source.is_left_out(&path, &meta) {
             return self.gap(path, ReadError::new(GapReason::Omitted, "belongs to this tool"));
         }
         if meta.kind == FileKind::Symlink {
@@ -289,6 +347,10 @@ impl<'s> Walk<'s, '_> {
                 Ok(target) => meta.link_target = Some(target),
                 Err(error) => return self.gap(path, error),
             }
+        }
+        // A regular file's are read from the open file.
+        if !meta.is_file() {
+            (meta.xattrs, meta.xattrs_omitted) = look::xattrs_at(directory, &name);
         }
         let content = meta.is_file().then(|| {
             let directory = Arc::clone(directory);

@@ -8,18 +8,39 @@ mod container;
 mod directory;
 #[cfg(test)]
 pub(crate) mod fake;
+mod follow;
+mod image;
+mod mounted;
+mod oci;
+mod reach;
+mod resolve;
 mod selection;
 
-pub use archive::ArchiveSource;
+pub use archive::{ArchiveSource, Layout};
 pub(crate) use container::{Backing, Handover, ZipMember, is_tar_header};
-pub use container::{Container, ContainerEntry, ContainerError, ContainerFormat, EntrySink, Limits};
+pub use container::{
+    Container, ContainerEntry, ContainerError, ContainerFormat, EntrySink, Identities, IdentityError, Limits,
+};
 pub use directory::{DirectorySource, Inode};
+pub use follow::FollowingSource;
+pub use image::{DiskImage, Partition, is_disk_image};
+pub use oci::{ContainerImage, is_container_image};
+pub use reach::{MountNote, Reach};
+pub use resolve::{MAX_LINKS, Resolved, Unresolved, read_resolved, resolve};
 pub use selection::{Cursor, Pattern, PatternError, Selection};
 
-use crate::model::{EvidencePath, FileMeta, Gap, GapReason};
+use crate::model::{EvidencePath, FileMeta, Gap, GapReason, Record};
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use thiserror::Error;
+
+/// SHA-256 of a file, which is read for that from its beginning to its end.
+///
+/// # Errors
+/// When it is no file or cannot be read.
+pub fn sha256_of(path: &std::path::Path) -> io::Result<crate::model::Digest> {
+    container::open_backing(path)?.ok_or(io::ErrorKind::InvalidInput)?.sha256()
+}
 
 /// What a walk gives.
 #[expect(clippy::large_enum_variant, reason = "nearly all are entries; a box each would cost more than it saves")]
@@ -27,6 +48,16 @@ pub enum Item {
     /// An object of the file system.
     Entry(Entry),
     /// Something that could not be listed.
+    Gap(Gap),
+}
+
+/// What a source tells besides its files.
+pub enum Observation {
+    /// Something that the running host is doing.
+    Record(Box<Record>),
+    /// Content that has no name on the host any more, such as a deleted program that still runs. It is no part of a walk.
+    File(Box<Entry>),
+    /// Something that could not be told.
     Gap(Gap),
 }
 
@@ -106,6 +137,12 @@ pub enum SourceKind {
     Subtree,
     /// A tar or zip of somebody else's.
     Archive,
+    /// What another collector took: UAC, acquire, Velociraptor.
+    Collection,
+    /// A container image, all its layers applied.
+    ContainerImage,
+    /// A disk or file system image.
+    DiskImage,
     /// A bundle of ours.
     Bundle,
 }
@@ -113,8 +150,22 @@ pub enum SourceKind {
 impl SourceKind {
     /// Says whether it shows a whole host, so that the absence of a file there means something.
     pub fn is_host(self) -> bool {
-        matches!(self, Self::Live | Self::Root | Self::Bundle)
+        matches!(self, Self::Live | Self::Root | Self::Bundle | Self::ContainerImage | Self::DiskImage)
     }
+}
+
+/// What a source keeps of its objects' metadata. What it does not keep is made up, and proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts, each with its own name")]
+pub struct Kept {
+    /// Permission bits.
+    pub modes: bool,
+    /// Owner and group.
+    pub owners: bool,
+    /// Modification times.
+    pub mtimes: bool,
+    /// Extended attributes, inode flags and link counts.
+    pub attributes: bool,
 }
 
 /// Read-only evidence.
@@ -127,11 +178,32 @@ pub trait Source: Send + Sync {
     /// What a person calls it: the folder or file name, escaped.
     fn label(&self) -> String;
 
+    /// What a person should know of it: what kind of thing it was found to be, and what its format does not keep.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What it keeps of its objects' metadata.
+    fn kept(&self) -> Kept {
+        Kept { modes: true, owners: true, mtimes: true, attributes: true }
+    }
+
     /// Leaves an object of this machine out from now on: our own state and output. It is known by inode and not by name, because a
     /// name can be taken by an intruder who wants to be left out; when it is met it is a gap. Sources that are no folder
     /// of this machine have nothing of ours in them.
     fn leave_out(&self, inode: Inode) {
         let _ = inode;
+    }
+
+    /// Says whether reading an object may never come back: it lies on a network or FUSE file system.
+    fn may_hang(&self, meta: &FileMeta) -> bool {
+        let _ = meta;
+        false
+    }
+
+    /// What the walks so far went into and what they passed by. Sources that are no folder of this machine have no mounts.
+    fn reach(&self) -> Reach {
+        Reach::default()
     }
 
     /// Gives every object that `selection` selects, once, in an order that is the same each time. Directories come before what
@@ -140,6 +212,16 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// Only when the source as a whole cannot be read; what cannot be read in it arrives as [`Item::Gap`].
     fn walk(&self, selection: &Selection, sink: &mut dyn FnMut(Item) -> ControlFlow<()>) -> Result<(), SourceError>;
+
+    /// Gives what the source tells besides its files: of a running host its volatile state, in order of volatility, read now; of a bundle
+    /// what was recorded of it. Most sources have none. Stops when `sink` breaks.
+    ///
+    /// # Errors
+    /// Only when the source as a whole cannot be read; what cannot be read in it arrives as [`Observation::Gap`].
+    fn records(&self, sink: &mut dyn FnMut(Observation) -> ControlFlow<()>) -> Result<(), SourceError> {
+        let _ = sink;
+        Ok(())
+    }
 
     /// What the source says of one object, without following a link; `None` where there is none.
     ///
@@ -190,6 +272,24 @@ pub enum SourceError {
         /// Which evidence, escaped.
         what: String,
         /// How.
+        detail: String,
+    },
+    /// A kind of image that the system has to open; the commands do that without writing to it.
+    #[error("`{what}` is {detail}, which is not read here")]
+    Foreign {
+        /// Which image, escaped.
+        what: String,
+        /// What it is.
+        detail: String,
+        /// Commands that make its files readable, in their order.
+        commands: Vec<String>,
+    },
+    /// No partition can be taken for the root, or the one that was asked for is none.
+    #[error("`{what}` has no partition that can be taken for the host's root: {detail}")]
+    NoRoot {
+        /// Which image, escaped.
+        what: String,
+        /// What there is.
         detail: String,
     },
     /// A kind of thing that this version cannot read.

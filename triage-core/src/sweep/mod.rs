@@ -2,30 +2,55 @@
 //!
 //! One thread lists the source, `threads` threads read. A file that fits into memory is read whole and hashed, then every
 //! [`Visitor`] sees it, on several threads at once; then the [`Store`], if there is one, gets the objects one at a time in the order of the listing. A larger
-//! file is streamed through the store (or only hashed) and the visitors get its digest without content.
+//! file is streamed through the store (or only hashed) and the visitors get it in parts, then its digest without content. What [`Options::large`] selects
+//! is held whole up to a higher cap, one such file at a time.
 //!
-//! What cannot be read becomes a [`Gap`] and never stops the run.
+//! What cannot be read becomes a [`Gap`] and never stops the run. Memory is bounded, whatever the evidence is: [`WAITING`] listed objects, one
+//! buffer of at most [`Options::memory_cap`] for each thread, [`LATE_MOST`] put-off files and [`GAPS_OF_A_REASON`] gaps of each reason.
 
+mod budget;
+mod known;
+mod listing;
+mod patience;
 mod turn;
+mod window;
+
+pub use budget::{Budget, Spent};
+pub use known::Known;
+pub use window::Window;
 
 use crate::model::{Digest, EvidencePath, FileKind, FileMeta, Gap, GapReason, Hasher};
-use crate::source::{Content, Entry, Item, Opened, ReadError, Selection, Source, SourceError};
+use crate::source::{Content, Item, Opened, Opener, ReadError, Selection, Source, SourceError};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
+use std::time::Duration;
 use thiserror::Error;
 use turn::{Ticket, Turns};
+use window::Windows;
 
 /// How many listed objects may wait to be read. Each holds its folder open, and archives' small files are in memory here.
 const WAITING: usize = 64;
 
 /// Bytes read from a file at a time.
 const CHUNK: usize = 256 * 1024;
+
+/// How many files are put off until the others are done ([`Options::late_size`]); more are read where they are met.
+const LATE_MOST: usize = 20_000;
+
+/// How many gaps of one reason a [`Summary`] holds. A store gets all of them.
+const GAPS_OF_A_REASON: u64 = 10_000;
+
+/// How many files that a budget left out are gaps of their own; there is one that counts them all in any case.
+const REFUSED_BY_NAME: u64 = 1_000;
+
+/// After so many reads on one file system that never came back, nothing else is read on it.
+const HUNG_MOST: u32 = 3;
 
 /// One object of the evidence, as visitors see it.
 #[derive(Debug)]
@@ -44,6 +69,17 @@ pub struct Swept<'a> {
 pub trait Visitor: Sync {
     /// Sees one object: regular files after they have been read, and directories, links and the rest as they are listed.
     fn visit(&self, file: &Swept<'_>);
+
+    /// Sees a part of a file that is too large for memory, before [`Visitor::visit`] sees the file itself without content.
+    fn visit_window(&self, window: &Window<'_>) {
+        let _ = window;
+    }
+
+    /// Sees a file that [`Options::large`] let in, with its content, after its parts. Whoever says nothing sees it without, as any large file: a
+    /// look that takes a second a megabyte is not meant for these.
+    fn visit_large(&self, file: &Swept<'_>) {
+        self.visit(&Swept { content: None, ..*file });
+    }
 }
 
 /// What a store is given of one object.
@@ -113,12 +149,57 @@ pub struct Options {
     pub memory_cap: u64,
     /// The largest file, in bytes, that is read at all.
     pub size_cap: u64,
+    /// Larger files that are held in memory all the same.
+    pub large: Option<Large>,
+    /// Digests besides SHA-256 that a store is to make of what it keeps, from the same single read.
+    pub extra_digests: ExtraDigests,
+    /// Files larger than that many bytes are read when all others are done, the smallest first, so that a budget is spent on what is small
+    /// and tells much. None for the order of the listing, which sources that can only be read from front to end need.
+    pub late_size: Option<u64>,
+    /// How long one read may take on a file system that may never answer ([`Source::may_hang`]).
+    pub patience: Duration,
+}
+
+/// Files that mean nothing in pieces (journals, package databases). They are held in memory one at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Large {
+    /// The largest of them, in bytes.
+    pub cap: u64,
+    /// Says which they are.
+    pub selects: fn(&EvidencePath) -> bool,
+}
+
+/// Digests that others' lists are written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExtraDigests {
+    /// MD5.
+    pub md5: bool,
+    /// SHA-1.
+    pub sha1: bool,
 }
 
 impl Default for Options {
-    /// Two threads, 32 MiB, 1 GiB.
+    /// Two threads, 32 MiB, 1 GiB, nothing larger, SHA-256 alone, the order of the listing, half a minute.
     fn default() -> Self {
-        Self { threads: NonZeroUsize::MIN.saturating_add(1), memory_cap: 32 << 20, size_cap: 1 << 30 }
+        Self {
+            threads: NonZeroUsize::MIN.saturating_add(1),
+            memory_cap: 32 << 20,
+            size_cap: 1 << 30,
+            large: None,
+            extra_digests: ExtraDigests::default(),
+            late_size: None,
+            patience: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Options {
+    /// The largest content, in bytes, that is held in memory for this path.
+    fn cap(&self, path: &EvidencePath) -> u64 {
+        match self.large {
+            Some(large) if large.cap > self.memory_cap && (large.selects)(path) => large.cap,
+            _ => self.memory_cap,
+        }
     }
 }
 
@@ -131,10 +212,16 @@ pub struct Summary {
     pub files: u64,
     /// Bytes of content that were read.
     pub bytes: u64,
-    /// What was not read.
+    /// What was not read; of each reason the first 10,000, and then one gap that counts the others.
     pub gaps: Vec<Gap>,
+    /// Files that a budget left out; only the first thousand are in `gaps` by name.
+    pub refused: u64,
+    /// Gaps of each reason that are not in `gaps` by name.
+    pub more_gaps: BTreeMap<GapReason, u64>,
     /// Says that it was stopped before its end.
     pub is_interrupted: bool,
+    /// The budget that stopped it; none where it went to its end or somebody else stopped it.
+    pub ended_by: Option<String>,
 }
 
 /// Why a sweep ended without a result.
@@ -167,8 +254,12 @@ pub struct Sweep<'a, 's> {
     pub options: Options,
     /// Who looks.
     pub visitors: &'a [&'a dyn Visitor],
+    /// What need not be read again, because nothing was found in it earlier; it is met with its digest and without content. Not for collections.
+    pub known: Option<&'a Known>,
     /// Who keeps.
     pub store: Option<&'s mut dyn Store>,
+    /// How much it may take; `()` for whatever there is.
+    pub budget: &'a dyn Budget,
     /// Who hears how far it is.
     pub progress: &'a dyn Progress,
     /// Says, when asked, that it should stop.
@@ -178,87 +269,105 @@ pub struct Sweep<'a, 's> {
 /// What the listing thread hands to a reading thread, with its place in the order.
 struct Job {
     number: u64,
-    item: Item,
+    task: Task,
+}
+
+enum Task {
+    Item(Item),
+    /// A file that was put off, to be opened by its path.
+    Late(EvidencePath, FileMeta),
+    /// A file for which the budget had nothing left.
+    Refused(EvidencePath, FileMeta, Spent),
 }
 
 /// What the reading threads share.
 struct Shared<'a, 's> {
+    source: &'a dyn Source,
     options: Options,
     listed_only: &'a Selection,
     visitors: &'a [&'a dyn Visitor],
+    known: Option<&'a Known>,
     store: Option<Mutex<&'s mut dyn Store>>,
     turns: Turns,
+    budget: &'a dyn Budget,
     progress: &'a dyn Progress,
     cancel: &'a (dyn Fn() -> bool + Sync),
     stop: AtomicBool,
+    ended_by: OnceLock<Spent>,
+    /// Held by the one thread that has a large file in memory.
+    large: Mutex<()>,
     objects: AtomicU64,
     files: AtomicU64,
     bytes: AtomicU64,
-    gaps: Mutex<Vec<(u64, Gap)>>,
+    /// Files that were listed and, because of a stop, not read.
+    unread: AtomicU64,
+    gaps: Mutex<Gaps>,
+    /// What budgets left out: files and bytes, by what they say.
+    refused: Mutex<BTreeMap<String, (u64, u64)>>,
+    /// Reads that never came back, by device.
+    hung: Mutex<BTreeMap<Option<u64>, u32>>,
     error: Mutex<Option<SweepError>>,
 }
 
+/// Gaps, at most [`GAPS_OF_A_REASON`] of each reason by name.
+#[derive(Default)]
+struct Gaps {
+    named: Vec<(u64, Gap)>,
+    counts: BTreeMap<GapReason, u64>,
+}
+
 impl Sweep<'_, '_> {
-    /// Runs it to the end, or until `cancel` says to stop, which is no error: the summary says so.
+    /// Runs it to the end, or until `cancel` or the budget says to stop, which is no error: the summary says so.
     ///
     /// # Errors
     /// [`SweepError`] when the source cannot be listed at all or the store fails.
     pub fn run(self) -> Result<Summary, SweepError> {
         let shared = Shared {
+            source: self.source,
             options: self.options,
             listed_only: self.listed_only,
             visitors: self.visitors,
+            known: self.known,
             store: self.store.map(Mutex::new),
             turns: Turns::default(),
+            budget: self.budget,
             progress: self.progress,
             cancel: self.cancel,
             stop: AtomicBool::new(false),
+            ended_by: OnceLock::new(),
+            large: Mutex::default(),
             objects: AtomicU64::new(0),
             files: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            unread: AtomicU64::new(0),
             gaps: Mutex::default(),
+            refused: Mutex::default(),
+            hung: Mutex::default(),
             error: Mutex::default(),
         };
         let (sender, receiver) = sync_channel::<Job>(WAITING);
         let receiver = Mutex::new(receiver);
-        let walked = thread::scope(|scope| {
+        let listed = thread::scope(|scope| {
             for _ in 0..self.options.threads.get() {
                 scope.spawn(|| shared.read_jobs(&receiver));
             }
-            let mut number = 0;
-            let walked = self.source.walk(self.selection, &mut |item| {
-                let job = Job { number, item };
-                number += 1;
-                // Sending fails when every reader has died, which only a panic in a visitor does.
-                if shared.should_stop() || sender.send(job).is_err() {
-                    shared.stop.store(true, Ordering::Relaxed);
-                    return ControlFlow::Break(());
-                }
-                ControlFlow::Continue(())
-            });
-            drop(sender);
-            walked
+            // Dropping the sender is what ends the readers.
+            let sender = sender;
+            shared.list(self.selection, &sender)
         });
-        if let Some(error) = shared.error.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            return Err(error);
-        }
-        walked?;
-        let mut gaps = shared.gaps.into_inner().unwrap_or_else(PoisonError::into_inner);
-        gaps.sort();
-        Ok(Summary {
-            objects: shared.objects.into_inner(),
-            files: shared.files.into_inner(),
-            bytes: shared.bytes.into_inner(),
-            gaps: gaps.into_iter().map(|(_, gap)| gap).collect(),
-            is_interrupted: shared.stop.into_inner(),
-        })
+        shared.conclude(listed)
     }
 }
 
 impl Shared<'_, '_> {
     fn should_stop(&self) -> bool {
-        if !self.stop.load(Ordering::Relaxed) && (self.cancel)() {
-            self.stop.store(true, Ordering::Relaxed);
+        if !self.stop.load(Ordering::Relaxed) {
+            if (self.cancel)() {
+                self.stop.store(true, Ordering::Relaxed);
+            } else if let Some(spent) = self.budget.over() {
+                let _ = self.ended_by.set(spent);
+                self.stop.store(true, Ordering::Relaxed);
+            }
         }
         self.stop.load(Ordering::Relaxed)
     }
@@ -271,14 +380,25 @@ impl Shared<'_, '_> {
             // Without a store nothing has to come in order, and nobody waits for somebody else's large file.
             let turn = self.store.is_some().then(|| self.turns.ticket(job.number));
             let wait = || turn.iter().for_each(Ticket::wait);
-            match job.item {
+            match job.task {
                 // What was listed and not read because of a stop is not in the result, and the summary says it was interrupted.
-                _ if self.should_stop() => {}
-                Item::Gap(gap) => {
+                _ if self.should_stop() => {
+                    self.unread.fetch_add(1, Ordering::Relaxed);
+                }
+                Task::Item(Item::Gap(gap)) => {
                     wait();
                     self.note(job.number, gap);
                 }
-                Item::Entry(entry) => self.read(turn.as_ref(), job.number, entry, &mut buffer),
+                Task::Item(Item::Entry(entry)) => {
+                    let content = entry.content.map_or(Origin::None, Origin::Opener);
+                    self.read(turn.as_ref(), job.number, (entry.path, entry.meta, content), &mut buffer);
+                }
+                Task::Late(path, meta) => {
+                    self.read(turn.as_ref(), job.number, (path, meta, Origin::Late), &mut buffer);
+                }
+                Task::Refused(path, meta, spent) => {
+                    self.read(turn.as_ref(), job.number, (path, meta, Origin::Refused(spent)), &mut buffer);
+                }
             }
         }
     }
@@ -290,7 +410,40 @@ impl Shared<'_, '_> {
             let noted = store.lock().unwrap_or_else(PoisonError::into_inner).gap(&gap);
             self.check(&gap.path, noted);
         }
-        self.gaps.lock().unwrap_or_else(PoisonError::into_inner).push((number, gap));
+        let mut gaps = lock(&self.gaps);
+        let count = gaps.counts.entry(gap.reason).or_default();
+        *count += 1;
+        if *count <= GAPS_OF_A_REASON {
+            gaps.named.push((number, gap));
+        }
+    }
+
+    /// Counts what a budget left out. The first ones are gaps by name.
+    fn refuse(&self, size: u64, spent: &Spent) -> Option<ReadError> {
+        let mut refused = lock(&self.refused);
+        let (files, bytes) = refused.entry(spent.what.clone()).or_default();
+        *files += 1;
+        *bytes = bytes.saturating_add(size);
+        (*files <= REFUSED_BY_NAME)
+            .then(|| ReadError::new(GapReason::BudgetSpent, format!("{}, and it has {size} bytes", spent.what)))
+    }
+
+    /// Opens content that the sweep can do without if it does not come.
+    fn open_patiently(&self, meta: &FileMeta, opener: Opener) -> Result<Opened, ReadError> {
+        if !self.source.may_hang(meta) {
+            return opener();
+        }
+        if lock(&self.hung).get(&meta.device).is_some_and(|hung| *hung >= HUNG_MOST) {
+            return Err(ReadError::new(GapReason::ReadFailed, "its file system has stopped to answer"));
+        }
+        patience::open(opener, self.options.patience)
+    }
+
+    /// Remembers that a file system did not answer.
+    fn mind(&self, device: Option<u64>, error: &ReadError) {
+        if patience::is_hang(error) {
+            *lock(&self.hung).entry(device).or_default() += 1;
+        }
     }
 
     /// Passes a store's result on; a failure stops the sweep.
@@ -306,75 +459,110 @@ impl Shared<'_, '_> {
         }
     }
 
-    fn read(&self, turn: Option<&Ticket<'_>>, number: u64, entry: Entry, buffer: &mut Vec<u8>) {
-        let Entry { path, mut meta, content } = entry;
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one object from its opening to its end; the parts share what they know of it"
+    )]
+    fn read(
+        &self,
+        turn: Option<&Ticket<'_>>,
+        number: u64,
+        (path, mut meta, mut content): (EvidencePath, FileMeta, Origin),
+        buffer: &mut Vec<u8>,
+    ) {
+        let listed = meta.size;
         let mut gaps = Vec::new();
         let gap = |reason, detail: String| Gap::new(path.clone(), reason, detail);
-        let mut sha256 = None;
-        let mut whole = None;
-        let mut open = None;
-        match content {
-            // A source that cannot give a file's content says so itself.
-            None if matches!(meta.kind, FileKind::Directory | FileKind::Symlink | FileKind::File) => {}
-            Some(_) if self.listed_only.selects(&path) => {}
-            None => gaps.push(gap(GapReason::NotRegular, format!("is a {} and was not opened", meta.kind.as_str()))),
-            // The listing's size is enough to refuse; opening a file that will not be read could only disturb it.
-            Some(_) if meta.size > self.options.size_cap => {
-                gaps.push(gap(GapReason::TooLarge, self.too_large(meta.size)));
+        let known = self.known.filter(|_| matches!(content, Origin::Opener(_) | Origin::Late));
+        let mut sha256 = known.and_then(|known| known.digest_of(&path, &meta));
+        if sha256.is_some() {
+            content = Origin::None;
+        }
+        let (mut is_whole, mut is_large) = (false, false);
+        let (mut open, mut gate) = (None, None);
+        let cap = self.options.cap(&path);
+        let opened = self.open(&path, &meta, content, &mut gaps);
+        match opened {
+            None => {}
+            Some(Err(error)) => {
+                self.mind(meta.device, &error);
+                gaps.push(gap(error.reason, error.detail));
             }
-            Some(opener) => match opener() {
-                Err(error) => gaps.push(gap(error.reason, error.detail)),
-                Ok(Opened { meta: truth, .. }) if truth.size > self.options.size_cap => {
-                    gaps.push(gap(GapReason::TooLarge, self.too_large(truth.size)));
-                    meta = truth;
-                }
-                Ok(Opened { meta: truth, reader }) if truth.size <= self.options.memory_cap => {
-                    meta = truth;
-                    match self.read_whole(reader, buffer) {
-                        Ok((digest, trouble)) => {
-                            gaps.extend(trouble.map(|t| gap(t.reason, t.detail)));
-                            sha256 = Some(digest);
-                            whole = Some(&*buffer);
+            Some(Ok(Opened { meta: truth, .. })) if truth.size > self.options.size_cap => {
+                gaps.push(gap(GapReason::TooLarge, self.too_large(truth.size)));
+                meta = truth;
+            }
+            Some(Ok(Opened { meta: truth, reader })) => {
+                meta = truth;
+                // What has grown since it was listed has to be asked for.
+                let more = meta.size.saturating_sub(listed);
+                match if more > 0 { self.budget.admit(more) } else { Ok(()) } {
+                    Err(spent) => {
+                        gaps.extend(self.refuse(meta.size, &spent).map(|error| gap(error.reason, error.detail)));
+                    }
+                    Ok(()) if meta.size > cap => open = Some(reader),
+                    Ok(()) => {
+                        is_large = meta.size > self.options.memory_cap;
+                        // One large file at a time. Where there are turns, having the turn says that: a thread that held the gate while it
+                        // waits for its turn would stop the one whose turn it is.
+                        match turn.filter(|_| is_large) {
+                            Some(turn) => turn.wait(),
+                            None if is_large => gate = Some(lock(&self.large)),
+                            None => {}
                         }
-                        Err(error) => gaps.push(gap(error.reason, error.detail)),
+                        match self.read_whole(reader, buffer, if is_large { cap } else { self.options.memory_cap }) {
+                            Ok((digest, trouble)) => {
+                                gaps.extend(trouble.map(|t| gap(t.reason, t.detail)));
+                                sha256 = Some(digest);
+                                is_whole = true;
+                            }
+                            Err(error) => {
+                                self.mind(meta.device, &error);
+                                gaps.push(gap(error.reason, error.detail));
+                            }
+                        }
                     }
                 }
-                Ok(Opened { meta: truth, reader }) => {
-                    meta = truth;
-                    open = Some(reader);
-                }
-            },
+            }
         }
-        if let Some(bytes) = whole {
-            let swept = Swept { path: &path, meta: &meta, sha256, content: Some(bytes) };
-            self.visitors.iter().for_each(|visitor| visitor.visit(&swept));
+        if is_whole {
+            let swept = Swept { path: &path, meta: &meta, sha256, content: Some(buffer) };
+            if is_large {
+                window::show(&swept, self.visitors);
+            }
+            for visitor in self.visitors {
+                if is_large { visitor.visit_large(&swept) } else { visitor.visit(&swept) }
+            }
         }
         if let Some(turn) = turn {
             turn.wait();
         }
+        if open.is_some()
+            && self.store.is_some()
+            && let Err(spent) = self.budget.fits(meta.size)
+        {
+            gaps.extend(self.refuse(meta.size, &spent).map(|error| gap(error.reason, error.detail)));
+            open = None;
+        }
         let mut failed = None;
-        let stored = match (whole, open.as_mut()) {
-            (Some(bytes), _) => {
-                self.keep(&path, &meta, sha256.map_or(Body::None, |sha256| Body::Whole { bytes, sha256 }))
+        let stored = match open.as_mut() {
+            None => {
+                let whole = sha256.filter(|_| is_whole).map(|sha256| Body::Whole { bytes: buffer, sha256 });
+                self.keep(&path, &meta, whole.unwrap_or(Body::None))
             }
-            (None, Some(reader)) => {
-                let (stored, trouble) = self.keep_stream(&path, &meta, reader.as_mut());
+            Some(reader) => {
+                let (stored, trouble) = self.keep_stream(&path, &meta, reader.as_mut(), buffer);
                 sha256 = stored.as_ref().and_then(|stored| stored.sha256);
                 failed = trouble;
                 stored
             }
-            (None, None) => self.keep(&path, &meta, Body::None),
         };
         if let Some(reader) = open {
+            if let Some(error) = &failed {
+                self.mind(meta.device, error);
+            }
             let trouble = failed.or_else(|| damage(reader.as_ref(), sha256));
             gaps.extend(trouble.map(|t| gap(t.reason, t.detail)));
-            if !self.visitors.is_empty() {
-                let detail = format!(
-                    "larger than the {} bytes that are held in memory: its content was hashed and not looked into",
-                    self.options.memory_cap
-                );
-                gaps.push(gap(GapReason::LimitReached, detail));
-            }
         }
         gaps.extend(stored.and_then(|stored| stored.gap));
         for gap in gaps {
@@ -383,16 +571,61 @@ impl Shared<'_, '_> {
         if let Some(turn) = turn {
             turn.pass();
         }
-        if whole.is_none() {
+        if !is_whole {
             let swept = Swept { path: &path, meta: &meta, sha256, content: None };
             self.visitors.iter().for_each(|visitor| visitor.visit(&swept));
         }
+        if is_large {
+            // Before the next one may come in.
+            *buffer = Vec::new();
+        }
+        drop(gate);
         tracing::debug!(%path, kind = meta.kind.as_str(), size_bytes = meta.size, is_read = sha256.is_some(), "met");
         let objects = self.objects.fetch_add(1, Ordering::Relaxed) + 1;
         if sha256.is_some() {
             self.files.fetch_add(1, Ordering::Relaxed);
         }
         self.progress.advanced(objects, self.bytes.load(Ordering::Relaxed), &path);
+    }
+
+    /// Opens an object's content, where it has one that is wanted; why it is not opened goes to `gaps`.
+    fn open(
+        &self,
+        path: &EvidencePath,
+        meta: &FileMeta,
+        content: Origin,
+        gaps: &mut Vec<Gap>,
+    ) -> Option<Result<Opened, ReadError>> {
+        let gap = |reason, detail: String| Gap::new(path.clone(), reason, detail);
+        match content {
+            Origin::Refused(spent) => {
+                gaps.extend(self.refuse(meta.size, &spent).map(|error| gap(error.reason, error.detail)));
+                None
+            }
+            // A source that cannot give a file's content says so itself.
+            Origin::None if matches!(meta.kind, FileKind::Directory | FileKind::Symlink | FileKind::File) => None,
+            Origin::None => {
+                gaps.push(gap(GapReason::NotRegular, format!("is a {} and was not opened", meta.kind.as_str())));
+                None
+            }
+            Origin::Opener(_) | Origin::Late if self.listed_only.selects(path) => None,
+            // The listing's size is enough to refuse; opening a file that will not be read could only disturb it.
+            Origin::Opener(_) | Origin::Late if meta.size > self.options.size_cap => {
+                gaps.push(gap(GapReason::TooLarge, self.too_large(meta.size)));
+                None
+            }
+            Origin::Opener(opener) => Some(self.open_patiently(meta, opener)),
+            Origin::Late => Some(self.open_late(path)),
+        }
+    }
+
+    fn open_late(&self, path: &EvidencePath) -> Result<Opened, ReadError> {
+        match self.source.open(path) {
+            Ok(Some(opened)) => Ok(opened),
+            Ok(None) => Err(ReadError::new(GapReason::Vanished, "was listed and is no regular file any more")),
+            Err(SourceError::Io { source, .. }) => Err(source.into()),
+            Err(error) => Err(ReadError::new(GapReason::ReadFailed, error.to_string())),
+        }
     }
 
     fn too_large(&self, size: u64) -> String {
@@ -404,11 +637,11 @@ impl Shared<'_, '_> {
         &self,
         mut reader: Box<dyn Content>,
         buffer: &mut Vec<u8>,
+        cap: u64,
     ) -> Result<(Digest, Option<ReadError>), ReadError> {
         buffer.clear();
         // A buffer that one large file has grown is not kept for the small ones after it.
         buffer.shrink_to(4 * CHUNK);
-        let cap = self.options.memory_cap;
         (&mut reader).take(cap.saturating_add(1)).read_to_end(buffer)?;
         let mut trouble = None;
         if buffer.len() as u64 > cap {
@@ -436,10 +669,14 @@ impl Shared<'_, '_> {
         path: &EvidencePath,
         meta: &FileMeta,
         reader: &mut dyn Content,
+        buffer: &mut Vec<u8>,
     ) -> (Option<Stored>, Option<ReadError>) {
         let mut watched = Watched { stop: &|| self.should_stop(), bytes: &self.bytes, reader, failed: None };
+        let file = Swept { path, meta, sha256: None, content: None };
+        let mut windows = Windows::new(file, self.visitors, &mut watched, buffer, self.options.memory_cap);
         if self.store.is_some() {
-            let stored = self.keep(path, meta, Body::Stream { size: meta.size, reader: &mut watched });
+            let stored = self.keep(path, meta, Body::Stream { size: meta.size, reader: &mut windows });
+            windows.finish();
             return (stored, watched.failed);
         }
         let mut hasher = Hasher::new();
@@ -447,13 +684,29 @@ impl Shared<'_, '_> {
         let mut left = self.options.size_cap;
         while left > 0 {
             // `Watched` never fails; it ends, and remembers why.
-            let Ok(read @ 1..) = watched.read(&mut chunk) else { break };
+            let Ok(read @ 1..) = windows.read(&mut chunk) else { break };
             hasher.update(chunk.get(..read).unwrap_or_default());
             left = left.saturating_sub(read as u64);
         }
+        windows.finish();
         let sha256 = watched.failed.is_none().then(|| hasher.finish());
         (Some(Stored { sha256, gap: None }), watched.failed)
     }
+}
+
+/// Where an object's content comes from.
+enum Origin {
+    /// It has none.
+    None,
+    Opener(Opener),
+    /// It is opened by its path.
+    Late,
+    /// The budget had nothing left for it.
+    Refused(Spent),
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What is wrong with content that has been read to its end.
@@ -499,186 +752,4 @@ impl Read for Watched<'_> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::source::{DirectorySource, SourceKind};
-    use std::fs;
-
-    #[derive(Default)]
-    struct Log {
-        kept: Vec<(String, Option<Digest>)>,
-        gaps: Vec<Gap>,
-    }
-
-    impl Store for Log {
-        fn store(&mut self, path: &EvidencePath, _: &FileMeta, body: Body<'_>) -> Result<Stored, StoreError> {
-            let sha256 = match body {
-                Body::None => None,
-                Body::Whole { bytes, sha256 } => {
-                    assert_eq!(Digest::of(bytes), sha256);
-                    Some(sha256)
-                }
-                Body::Stream { reader, .. } => {
-                    let mut bytes = Vec::new();
-                    reader.read_to_end(&mut bytes)?;
-                    Some(Digest::of(&bytes))
-                }
-            };
-            self.kept.push((path.to_string(), sha256));
-            Ok(Stored { sha256, gap: None })
-        }
-
-        fn gap(&mut self, gap: &Gap) -> Result<(), StoreError> {
-            self.gaps.push(gap.clone());
-            Ok(())
-        }
-    }
-
-    #[derive(Default)]
-    struct Seen(Mutex<Vec<(String, Option<Digest>, bool)>>);
-
-    impl Visitor for Seen {
-        fn visit(&self, file: &Swept<'_>) {
-            self.0.lock().unwrap().push((file.path.to_string(), file.sha256, file.content.is_some()));
-        }
-    }
-
-    fn run(
-        root: &std::path::Path,
-        options: Options,
-        store: Option<&mut dyn Store>,
-        cancel: &(dyn Fn() -> bool + Sync),
-    ) -> (Summary, Vec<(String, Option<Digest>, bool)>) {
-        let source = DirectorySource::open(root, SourceKind::Root).unwrap();
-        let seen = Seen::default();
-        let sweep = Sweep {
-            source: &source,
-            selection: &Selection::everything(),
-            listed_only: &Selection::default(),
-            options,
-            visitors: &[&seen],
-            store,
-            progress: &(),
-            cancel,
-        };
-        let summary = sweep.run().unwrap();
-        let mut seen = seen.0.into_inner().unwrap();
-        seen.sort();
-        (summary, seen)
-    }
-
-    fn tree() -> tempfile::TempDir {
-        let root = tempfile::tempdir().unwrap();
-        for n in 0..200 {
-            fs::write(root.path().join(format!("f{n:03}")), vec![b'x'; n * 40]).unwrap();
-        }
-        fs::create_dir(root.path().join("d")).unwrap();
-        fs::write(root.path().join("d/last"), b"end").unwrap();
-        root
-    }
-
-    #[test]
-    fn the_store_gets_the_listing_in_order_whatever_the_number_of_threads() {
-        let root = tree();
-        let mut reference = None;
-        for threads in [1, 2, 7] {
-            let options =
-                Options { threads: NonZeroUsize::new(threads).unwrap(), memory_cap: 4000, ..Options::default() };
-            let mut log = Log::default();
-            let (summary, seen) = run(root.path(), options, Some(&mut log), &|| false);
-            assert_eq!((summary.objects, summary.files, summary.is_interrupted), (203, 201, false));
-            assert_eq!(log.kept.len(), 203);
-            // 4,000 bytes fit, more does not and is only hashed.
-            assert_eq!(seen.iter().filter(|(_, _, has_content)| *has_content).count(), 102);
-            assert_eq!(summary.gaps.len(), 99);
-            assert_eq!(log.gaps, summary.gaps);
-            let result = (log.kept, seen, summary);
-            assert_eq!(*reference.get_or_insert(result.clone()), result);
-        }
-    }
-
-    #[test]
-    fn digests_are_the_same_with_and_without_a_store() {
-        let root = tree();
-        let options = Options { memory_cap: 1000, ..Options::default() };
-        let (_, with) = run(root.path(), options, Some(&mut Log::default()), &|| false);
-        let (_, without) = run(root.path(), options, None, &|| false);
-        assert_eq!(with, without);
-    }
-
-    #[test]
-    fn sparse_giant_and_fifo_are_gaps_and_take_no_time() {
-        let root = tempfile::tempdir().unwrap();
-        fs::File::create(root.path().join("giant")).unwrap().set_len(100 << 30).unwrap();
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            root.path().join("pipe"),
-            rustix::fs::FileType::Fifo,
-            rustix::fs::Mode::RUSR,
-            0,
-        )
-        .unwrap();
-        let mut log = Log::default();
-        let (summary, _) = run(root.path(), Options::default(), Some(&mut log), &|| false);
-        let reasons: Vec<_> = summary.gaps.iter().map(|gap| gap.reason).collect();
-        assert_eq!(reasons, [GapReason::TooLarge, GapReason::NotRegular]);
-        assert_eq!(log.kept.len(), 3, "their metadata is kept all the same");
-    }
-
-    #[test]
-    fn what_is_only_listed_is_met_and_not_opened() {
-        let root = tree();
-        let source = DirectorySource::open(root.path(), SourceKind::Root).unwrap();
-        let seen = Seen::default();
-        let listed = Selection::new(vec![crate::source::Pattern::new("/d/**").unwrap()], Vec::new());
-        let sweep = Sweep {
-            source: &source,
-            selection: &Selection::everything(),
-            listed_only: &listed,
-            options: Options::default(),
-            visitors: &[&seen],
-            store: None,
-            progress: &(),
-            cancel: &|| false,
-        };
-        let summary = sweep.run().unwrap();
-        assert_eq!((summary.files, summary.gaps.len()), (200, 0));
-        assert!(seen.0.into_inner().unwrap().contains(&("/d/last".into(), None, false)));
-    }
-
-    #[test]
-    fn a_stop_ends_the_run_and_is_told() {
-        let root = tree();
-        let asked = AtomicU64::new(0);
-        let (summary, _) = run(root.path(), Options::default(), None, &|| asked.fetch_add(1, Ordering::Relaxed) > 50);
-        assert!(summary.is_interrupted);
-        assert!(summary.objects < 203);
-    }
-
-    #[test]
-    fn a_full_store_ends_the_run_with_its_error() {
-        struct Full;
-        impl Store for Full {
-            fn store(&mut self, _: &EvidencePath, _: &FileMeta, _: Body<'_>) -> Result<Stored, StoreError> {
-                Err("no space left".into())
-            }
-            fn gap(&mut self, _: &Gap) -> Result<(), StoreError> {
-                Ok(())
-            }
-        }
-        let root = tree();
-        let source = DirectorySource::open(root.path(), SourceKind::Root).unwrap();
-        let sweep = Sweep {
-            source: &source,
-            selection: &Selection::everything(),
-            listed_only: &Selection::default(),
-            options: Options::default(),
-            visitors: &[],
-            store: Some(&mut Full),
-            progress: &(),
-            cancel: &|| false,
-        };
-        assert!(matches!(sweep.run(), Err(SweepError::Store { .. })));
-    }
-}
+mod tests;

@@ -100,7 +100,9 @@ pub fn grab(dir: impl AsFd, name: &[u8], private: &[u8]) -> io::Result<()> {
 /// Gives the object with the private name its public one, which nothing may have.
 ///
 /// Without `renameat2(RENAME_NOREPLACE)` it is linked to the public name, which fails where that is taken, and then loses the
-/// private one: nothing is overwritten, but for a moment it has both, and directories and file systems without hard links fail.
+/// private one: nothing is overwritten, but for a moment it has both. Directories, and everything on file systems without hard links, cannot be linked:
+/// there the public name is looked up first and then a plain rename is made, and a file that somebody puts there between the two is lost (a
+/// directory can only take the place of an empty one).
 ///
 /// # Errors
 /// `AlreadyExists` where something has the name.
@@ -108,8 +110,17 @@ pub fn settle(dir: impl AsFd, private: &[u8], name: &[u8]) -> io::Result<()> {
     let dir = dir.as_fd();
     match rename(dir, private, name, RenameFlags::NOREPLACE) {
         Err(Errno::NOSYS | Errno::INVAL) => {
-            link(dir, private, dir, name)?;
-            unlink(dir, private)
+            match fs::linkat(dir, OsStr::from_bytes(private), dir, OsStr::from_bytes(name), AtFlags::empty()) {
+                Ok(()) => unlink(dir, private),
+                Err(Errno::PERM | Errno::OPNOTSUPP | Errno::MLINK) => {
+                    match fs::statat(dir, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW) {
+                        Err(Errno::NOENT) => replace(dir, private, name),
+                        Err(error) => Err(error.into()),
+                        Ok(_) => Err(Errno::EXIST.into()),
+                    }
+                }
+                Err(error) => Err(error.into()),
+            }
         }
         other => Ok(other?),
     }

@@ -11,15 +11,21 @@ use std::ffi::CString;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Longest list of extended attribute names, and longest value, that Linux gives (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX`).
 const XATTR_MAX: usize = 65_536;
+
+/// The most bytes of attribute values that are kept of one object. Linux allows a value 64 KiB and, on some file systems, thousands of
+/// values; genuine objects have some hundred bytes.
+const XATTR_TOTAL: usize = 256 * 1024;
 
 /// Set once a kernel has answered that it does not know `statx` (before 4.11) or a sandbox hides it.
 static NO_STATX: AtomicBool = AtomicBool::new(false);
 /// The same for `openat2` (before 5.6).
 static NO_OPENAT2: AtomicBool = AtomicBool::new(false);
+/// Opened without `O_NOATIME` because the kernel refused it.
+static LOUD: AtomicU64 = AtomicU64::new(0);
 
 /// What the file system says of `name` in `directory`; a link is not followed. Neither attributes nor flags are looked up.
 ///
@@ -33,10 +39,10 @@ pub fn stat_at(directory: impl AsFd, name: &[u8]) -> io::Result<FileMeta> {
 /// What an open file says of itself, with extended attributes and inode flags.
 ///
 /// # Errors
-/// As `statx(2)` and `flistxattr(2)`. A file system without attributes or flags is no error.
+/// As `statx(2)`. Attributes that cannot be read are counted and are no error: they must not hide the file.
 pub fn stat_open(file: impl AsFd) -> io::Result<FileMeta> {
     let mut meta = stat(&file, c"", AtFlags::EMPTY_PATH)?;
-    meta.xattrs = xattrs(&file)?;
+    (meta.xattrs, meta.xattrs_omitted) = xattrs(&file);
     meta.inode_flags = inode_flags(&file);
     Ok(meta)
 }
@@ -62,7 +68,7 @@ fn stat(file: impl AsFd, name: &std::ffi::CStr, flags: AtFlags) -> io::Result<Fi
     let found = if flags.contains(AtFlags::EMPTY_PATH) {
         rustix::fs::fstat(&file)?
     } else {
-        rustix::fs::statat(&file, name, flags)?
+        rustix::fs::statat(&file, name, flags | AtFlags::NO_AUTOMOUNT)?
     };
     Ok(of_stat(&found))
 }
@@ -118,30 +124,51 @@ pub fn read_link(directory: impl AsFd, name: &[u8]) -> io::Result<RawText> {
     Ok(RawText::from(target.into_bytes()))
 }
 
-/// All extended attributes of an open file, by name. Names that are not UTF-8 are escaped.
+/// The extended attributes of an open file by name, and how many are missing from them. Names that are not UTF-8 are escaped.
 ///
-/// # Errors
-/// As `flistxattr(2)`; a file system without attributes gives none.
-pub fn xattrs(file: impl AsFd) -> io::Result<BTreeMap<String, RawText>> {
-    let mut names = Vec::new();
-    match sized(|buffer| rustix::fs::flistxattr(&file, buffer), &mut names) {
-        Ok(()) => {}
-        Err(Errno::NOTSUP | Errno::NOSYS) => return Ok(BTreeMap::new()),
-        Err(error) => return Err(error.into()),
-    }
+/// Missing are those that may not be read, and those that no longer fit: 256 KiB of values are kept.
+pub fn xattrs(file: impl AsFd) -> (BTreeMap<String, RawText>, u64) {
+    xattrs_by(|buffer| rustix::fs::flistxattr(&file, buffer), |name, buffer| rustix::fs::fgetxattr(&file, name, buffer))
+}
+
+/// As [`xattrs`], for an object that is not to be opened: a symbolic link, a FIFO, a socket, a device.
+///
+/// It goes through `/proc/self/fd`, because only Linux 6.13 has a call for a name in an open folder; the last name is not followed. Where
+/// `/proc` is not mounted there are none.
+pub fn xattrs_at(directory: impl AsFd, name: &[u8]) -> (BTreeMap<String, RawText>, u64) {
+    use std::os::fd::AsRawFd as _;
+    let mut path = format!("/proc/self/fd/{}/", directory.as_fd().as_raw_fd()).into_bytes();
+    path.extend_from_slice(name);
+    let path = path.as_slice();
+    xattrs_by(|buffer| rustix::fs::llistxattr(path, buffer), |name, buffer| rustix::fs::lgetxattr(path, name, buffer))
+}
+
+fn xattrs_by(
+    list: impl FnMut(&mut [u8]) -> Result<usize, Errno>,
+    mut get: impl FnMut(&[u8], &mut [u8]) -> Result<usize, Errno>,
+) -> (BTreeMap<String, RawText>, u64) {
     let mut out = BTreeMap::new();
+    let mut omitted = 0;
+    let mut names = Vec::new();
+    match sized(list, &mut names) {
+        Ok(()) => {}
+        Err(Errno::NOTSUP | Errno::NOSYS | Errno::NOENT | Errno::NOTDIR) => return (out, 0),
+        Err(_) => return (out, 1),
+    }
+    let mut total = 0;
     for name in names.split(|&b| b == 0).filter(|name| !name.is_empty()) {
         let mut value = Vec::new();
-        match sized(|buffer| rustix::fs::fgetxattr(&file, name, buffer), &mut value) {
-            Ok(()) => {
+        match sized(|buffer| get(name, buffer), &mut value) {
+            Ok(()) if total + value.len() <= XATTR_TOTAL => {
+                total += value.len();
                 out.insert(crate::model::escape(name), RawText::from(value));
             }
-            // Removed since it was listed, or not ours to read (`trusted.*` without the capability).
-            Err(Errno::NODATA | Errno::PERM | Errno::ACCESS | Errno::NOTSUP) => {}
-            Err(error) => return Err(error.into()),
+            // Removed since it was listed.
+            Err(Errno::NODATA) => {}
+            Ok(()) | Err(_) => omitted += 1,
         }
     }
-    Ok(out)
+    (out, omitted)
 }
 
 /// Calls `get` with a small buffer, then with the largest there can be, and keeps what it filled.
@@ -173,9 +200,22 @@ pub fn inode_flags(file: impl AsFd) -> Option<u32> {
 /// As `openat(2)`; `ELOOP` where it is a symbolic link.
 pub fn open_file(directory: impl AsFd, name: &[u8]) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+    open_quietly(directory, name, flags)
+}
+
+/// How often the kernel did not let us read without moving an access time (`EPERM` for `O_NOATIME`), since the process began.
+pub fn access_times_moved() -> u64 {
+    LOUD.load(Ordering::Relaxed)
+}
+
+fn open_quietly(directory: impl AsFd, name: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
     // EVIDENCE: O_NOATIME keeps the access time as it was; only the owner of a file and root may ask for it.
     match rustix::fs::openat(&directory, name, flags | OFlags::NOATIME, rustix::fs::Mode::empty()) {
-        Err(Errno::PERM) => Ok(rustix::fs::openat(&directory, name, flags, rustix::fs::Mode::empty())?),
+        Err(Errno::PERM) => {
+            let opened = rustix::fs::openat(&directory, name, flags, rustix::fs::Mode::empty())?;
+            LOUD.fetch_add(1, Ordering::Relaxed);
+            Ok(opened)
+        }
         opened => Ok(opened?),
     }
 }
@@ -185,12 +225,8 @@ pub fn open_file(directory: impl AsFd, name: &[u8]) -> io::Result<OwnedFd> {
 /// # Errors
 /// As `openat(2)`; `ENOTDIR` or `ELOOP` where it is no directory.
 pub fn open_directory(directory: impl AsFd, name: &[u8]) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     // EVIDENCE: listing a directory moves its access time too.
-    match rustix::fs::openat(&directory, name, flags | OFlags::NOATIME, rustix::fs::Mode::empty()) {
-        Err(Errno::PERM) => Ok(rustix::fs::openat(&directory, name, flags, rustix::fs::Mode::empty())?),
-        opened => Ok(opened?),
-    }
+    open_quietly(directory, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC)
 }
 
 /// Opens the directory at `path`, `/`-separated and relative, beneath `root`; no component may be a link or leave the root.
@@ -204,11 +240,13 @@ pub fn open_directory_beneath(root: impl AsFd, path: &[u8]) -> io::Result<OwnedF
         return open_directory(root, b".");
     }
     if !NO_OPENAT2.load(Ordering::Relaxed) && path.len() < 4096 {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOATIME;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         match rustix::fs::openat2(&root, path, flags, rustix::fs::Mode::empty(), resolve) {
             Ok(directory) => return Ok(directory),
-            Err(Errno::NOSYS | Errno::PERM) => NO_OPENAT2.store(true, Ordering::Relaxed),
+            Err(Errno::NOSYS) => NO_OPENAT2.store(true, Ordering::Relaxed),
+            // A sandbox that does not know the call, or somebody else's folder, whose access time we may not keep.
+            Err(Errno::PERM) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -248,38 +286,45 @@ pub fn list(directory: impl AsFd) -> io::Result<Vec<Vec<u8>>> {
 /// # Errors
 /// As `fstatfs(2)`.
 pub fn foreign_file_system(directory: impl AsFd) -> io::Result<Option<&'static str>> {
-    #[allow(
-        clippy::useless_conversion,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_truncation,
-        clippy::unnecessary_cast
-    )]
-    let magic = rustix::fs::fstatfs(directory)?.f_type as u32;
-    Ok(match magic {
-        0x9fa0 => Some("proc"),
-        0x6265_6572 => Some("sysfs"),
-        0x6462_6720 => Some("debugfs"),
-        0x7472_6163 => Some("tracefs"),
-        0x7363_6673 => Some("securityfs"),
-        0x1cd1 => Some("devpts"),
-        0x0027_e0eb => Some("cgroup"),
-        0x6367_7270 => Some("cgroup2"),
-        0x6165_676c => Some("pstore"),
-        0xcafe_4a11 => Some("bpf"),
-        0x6265_6570 => Some("configfs"),
-        0xde5e_81e4 => Some("efivarfs"),
-        0x4249_4e4d => Some("binfmt_misc"),
-        0xf97c_ff8c => Some("selinuxfs"),
-        0x1980_0202 => Some("mqueue"),
-        0x0187 => Some("autofs"),
-        0x6969 => Some("nfs"),
-        0xff53_4d42 => Some("cifs"),
-        0xfe53_4d42 => Some("smb2"),
-        0x517b => Some("smb"),
-        0x0102_1997 => Some("9p"),
-        0x00c3_6400 => Some("ceph"),
-        0x5346_414f => Some("afs"),
-        0x6573_5546 => Some("fuse"),
-        _ => None,
-    })
+    Ok(super::mounts::foreign(directory)?.map(|(name, _)| name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_of_large_attributes_are_counted_and_not_all_held() {
+        let names: Vec<u8> = (0..1000).flat_map(|n| format!("user.n{n:04}\0").into_bytes()).collect();
+        let copy = |from: &[u8], to: &mut [u8]| {
+            to.get_mut(..from.len()).ok_or(Errno::RANGE)?.copy_from_slice(from);
+            Ok(from.len())
+        };
+        let value = vec![0xff; 60_000];
+        let (kept, omitted) = xattrs_by(|buffer| copy(&names, buffer), |_, buffer| copy(&value, buffer));
+        assert_eq!((kept.len(), omitted), (4, 996));
+        assert!(kept.values().all(|kept| kept.as_bytes() == value));
+    }
+
+    #[test]
+    fn attributes_that_cannot_be_read_are_counted_and_do_not_hide_the_others() {
+        let get = |name: &[u8], buffer: &mut [u8]| match name {
+            b"user.damaged" => Err(Errno::IO),
+            b"user.gone" => Err(Errno::NODATA),
+            _ => {
+                buffer.fill(0);
+                Ok(1)
+            }
+        };
+        let names = b"user.damaged\0user.gone\0user.fine\0user.\xff\0";
+        let list = |buffer: &mut [u8]| {
+            buffer.get_mut(..names.len()).ok_or(Errno::RANGE)?.copy_from_slice(names);
+            Ok(names.len())
+        };
+        let (kept, omitted) = xattrs_by(list, get);
+        assert_eq!(kept.keys().collect::<Vec<_>>(), ["user.\\xff", "user.fine"]);
+        assert_eq!(omitted, 1);
+        assert_eq!(xattrs_by(|_| Err(Errno::IO), get).1, 1);
+        assert_eq!(xattrs_by(|_| Err(Errno::NOTSUP), get).1, 0);
+    }
 }

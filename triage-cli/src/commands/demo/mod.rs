@@ -3,9 +3,10 @@
 mod host;
 
 use super::{apply, collect, plan, rollback, scan, verify};
+use crate::args::seal::{IdentityArgs, SealArgs};
 use crate::args::{
-    ApplyArgs, ByteSize, CollectArgs, ConsentArgs, DemoArgs, FindingFormat, Format, PlanArgs, ReadingArgs,
-    RollbackArgs, ScanArgs, VerifyArgs,
+    ApplyArgs, BudgetArgs, ByteSize, CaseArgs, CollectArgs, ConsentArgs, DefinitionArgs, DemoArgs, FindingFormat,
+    Format, LookArgs, PlanArgs, ReadingArgs, RollbackArgs, ScanArgs, VerifyArgs,
 };
 use crate::exit::{Exit, Failure};
 use crate::session::Session;
@@ -36,7 +37,12 @@ pub(crate) fn run(args: &DemoArgs, session: &Session) -> Result<Exit, Failure> {
     expect(collect::run(&collecting(&root, &bundle), session)?, Exit::Done, "collect")?;
 
     ui.heading(&format!("\n2. Is it whole?\n$ triage verify {}", bundle.display()));
-    let verifying = VerifyArgs { bundle: bundle.clone(), format: Format::Human };
+    let verifying = VerifyArgs {
+        bundle: bundle.clone(),
+        public_key: None,
+        identity: IdentityArgs::default(),
+        format: Format::Human,
+    };
     expect(verify::run(&verifying, session)?, Exit::Done, "verify")?;
 
     ui.heading(&format!("\n3. What happened?\n$ triage scan {}", bundle.display()));
@@ -131,32 +137,56 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 fn reading(root: &Path) -> ReadingArgs {
-    ReadingArgs { root: root.to_owned(), profile: None, max_file_size: ByteSize(1 << 30), threads: None }
+    ReadingArgs {
+        root: root.to_owned(),
+        partition: None,
+        expect_sha256: None,
+        profile: Vec::new(),
+        max_file_size: ByteSize(1 << 30),
+        threads: None,
+        no_volatile: false,
+        nice: None,
+        network_mounts: false,
+    }
 }
 
 fn collecting(root: &Path, bundle: &Path) -> CollectArgs {
     CollectArgs {
+        resume: None,
+        seal: SealArgs::default(),
         reading: reading(root),
         output: Some(bundle.to_owned()),
         format: None,
         scan: false,
         omit_secrets: false,
+        definitions: DefinitionArgs::default(),
+        look: LookArgs::default(),
+        case: CaseArgs::default(),
+        md5: false,
+        sha1: false,
+        budget: BudgetArgs::default(),
     }
 }
 
 fn scanning(target: &Path, format: FindingFormat) -> ScanArgs {
     ScanArgs {
+        identity: IdentityArgs::default(),
         targets: vec![target.to_owned()],
         reading: reading(Path::new("/")),
         format,
         rules: Vec::new(),
         no_builtin_rules: false,
+        verify_packages: false,
         timeout: 30,
+        iocs: Vec::new(),
+        cache: None,
+        profile_rules: false,
     }
 }
 
 fn planning(root: &Path, output: &Path) -> PlanArgs {
     PlanArgs {
+        identity: IdentityArgs::default(),
         target: None,
         reading: reading(root),
         playbook: vec![PLAYBOOK.to_owned()],

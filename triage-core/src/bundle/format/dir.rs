@@ -7,13 +7,13 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::time::{Duration, SystemTime};
 
-pub(super) struct DirArchive {
+pub(in crate::bundle) struct DirArchive {
     folder: Folder,
     open: Option<(File, i64)>,
 }
 
 impl DirArchive {
-    pub(super) fn new(folder: Folder) -> Self {
+    pub(in crate::bundle) fn new(folder: Folder) -> Self {
         Self { folder, open: None }
     }
 }

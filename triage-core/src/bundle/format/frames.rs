@@ -28,7 +28,7 @@ struct Done {
     packed: Vec<u8>,
 }
 
-pub(super) struct Frames {
+pub(in crate::bundle) struct Frames {
     output: Output,
     buffer: Vec<u8>,
     /// Bytes after which a frame is closed; none in the last one, which the reader finds whole at the end.
@@ -41,7 +41,12 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    pub(super) fn new(output: Output, threads: usize) -> Result<Self, BundleError> {
+    pub(in crate::bundle) fn new(output: Output, threads: usize) -> Result<Self, BundleError> {
+        Self::resume(output, threads, SeekTable::new())
+    }
+
+    /// Goes on behind the frames of a table.
+    pub(in crate::bundle) fn resume(output: Output, threads: usize, table: SeekTable) -> Result<Self, BundleError> {
         let threads = threads.clamp(1, 16);
         let (jobs, queue) = sync_channel::<Job>(threads);
         let queue = Arc::new(Mutex::new(queue));
@@ -72,7 +77,7 @@ impl Frames {
             jobs: Some(jobs),
             waiting: VecDeque::new(),
             workers,
-            table: SeekTable::new(),
+            table,
         })
     }
 
@@ -99,6 +104,8 @@ impl Frames {
         let too_big = |_| io::Error::other("a frame is larger than 4 GiB");
         let sizes = (u32::try_from(packed.len()).map_err(too_big)?, u32::try_from(plain.len()).map_err(too_big)?);
         self.output.write_all(&packed)?;
+        // A collection that is killed shall have lost little of what it read.
+        self.output.flush()?;
         self.table.log_frame(sizes.0, sizes.1).map_err(io::Error::other)?;
         plain.clear();
         self.spare.push(plain);
@@ -143,6 +150,10 @@ impl Stream for Frames {
             }
         }
         Ok(())
+    }
+
+    fn checkpoint(&mut self) -> io::Result<()> {
+        self.close_frame()
     }
 
     fn last_part(&mut self) -> io::Result<()> {

@@ -21,6 +21,10 @@ impl Stream for Gzip {
         self.0.as_mut().ok_or(io::ErrorKind::BrokenPipe)?.write_all(bytes)
     }
 
+    fn checkpoint(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn last_part(&mut self) -> io::Result<()> {
         Ok(())
     }

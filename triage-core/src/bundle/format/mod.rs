@@ -1,13 +1,14 @@
 //! The serialisations of a bag. All take members of a size that is known before the first byte, one after the other.
 
-mod dir;
-mod frames;
+pub(super) mod dir;
+pub(super) mod frames;
 mod gzip;
-mod tar;
-mod zip;
+pub(super) mod tar;
+pub(super) mod zip;
 
 use super::output::{Committed, Existing, Folder, Output, partial_of};
-use super::{BundleError, BundleInfo};
+use super::seal::Recipients;
+use super::{BundleError, BundleInfo, writing};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -43,6 +44,7 @@ impl BundleFormat {
     /// What the name of a file asks for; none for a name that says nothing.
     pub fn of_name(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+        let name = name.strip_suffix(".age").unwrap_or(&name);
         let ends = |suffixes: &[&str]| suffixes.iter().any(|suffix| name.ends_with(suffix));
         if ends(&[".tar.zst", ".tzst"]) {
             Some(Self::TarZst)
@@ -74,6 +76,11 @@ pub enum BundleSink {
         /// How it is written.
         format: BundleFormat,
     },
+    /// What a killed collection left, to go on with it: `NAME.partial`.
+    Resume {
+        /// The partial file or folder.
+        partial: PathBuf,
+    },
 }
 
 impl BundleSink {
@@ -91,14 +98,8 @@ impl BundleSink {
     pub fn partial_path(&self) -> Option<PathBuf> {
         match self {
             Self::Path { path, .. } => partial_of(path),
+            Self::Resume { partial } => Some(partial.clone()),
             Self::Stream { .. } => None,
-        }
-    }
-
-    /// How it is written.
-    pub fn format(&self) -> BundleFormat {
-        match self {
-            Self::Path { format, .. } | Self::Stream { format, .. } => *format,
         }
     }
 }
@@ -114,6 +115,11 @@ pub(super) trait Archive: Send {
     /// Ends the member, all of whose bytes were written.
     fn end(&mut self) -> io::Result<()>;
 
+    /// Sees to it that what was written so far can be read, whatever becomes of what follows.
+    fn checkpoint(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Says whether it wants `triage/index.bin`, and sees to it that what follows can be read on its own.
     fn begin_index(&mut self) -> io::Result<bool> {
         Ok(false)
@@ -123,27 +129,31 @@ pub(super) trait Archive: Send {
     fn finish(self: Box<Self>) -> Result<Committed, BundleError>;
 }
 
-/// Opens a sink. `root` is the name of the folder that everything lies in, inside an archive.
-pub(super) fn open(sink: BundleSink, root: &str, info: &BundleInfo) -> Result<Box<dyn Archive>, BundleError> {
-    let format = sink.format();
-    let output = match sink {
+/// Opens a sink for a new bundle. `root` is the name of the folder that everything lies in, inside an archive.
+pub(super) fn open(
+    sink: BundleSink,
+    root: &str,
+    info: &BundleInfo,
+    seal: &Recipients,
+) -> Result<Box<dyn Archive>, BundleError> {
+    let unsupported = |what: &str| BundleError::Unsupported { what: what.to_owned() };
+    let (output, format) = match sink {
+        BundleSink::Path { format: BundleFormat::Dir, .. } if !seal.is_empty() => {
+            return Err(unsupported("a folder cannot be encrypted; `tar.zst`, `tar.gz` and `zip` can"));
+        }
         BundleSink::Path { path, format: BundleFormat::Dir, existing } => {
             return Ok(Box::new(dir::DirArchive::new(Folder::create(&path, existing)?)));
         }
-        BundleSink::Path { path, existing, .. } => Output::file(&path, existing)?,
-        BundleSink::Stream { writer, .. } => Output::stream(writer),
+        BundleSink::Stream { format: BundleFormat::Dir, .. } => {
+            return Err(unsupported("a folder cannot be written to a stream"));
+        }
+        BundleSink::Resume { .. } => return Err(unsupported("a bundle that is gone on with is not begun")),
+        BundleSink::Path { path, existing, format } => (Output::file(&path, existing, seal)?, format),
+        BundleSink::Stream { writer, format } => (Output::stream(writer, seal)?, format),
     };
     Ok(match format {
-        BundleFormat::TarZst => Box::new(tar::TarArchive::new(frames::Frames::new(output, info.threads)?, root)),
         BundleFormat::TarGz => Box::new(tar::TarArchive::new(gzip::Gzip::new(output), root)),
-        BundleFormat::Zip => Box::new(zip::ZipArchive::new(output, root)),
-        BundleFormat::Dir => {
-            return Err(BundleError::Unsupported { what: "a folder cannot be written to a stream".to_owned() });
-        }
+        BundleFormat::Zip => Box::new(zip::ZipArchive::new(output, root).map_err(writing)?),
+        _ => Box::new(tar::TarArchive::new(frames::Frames::new(output, info.threads)?, root)),
     })
-}
-
-/// What a failure of the final steps is called.
-fn writing(source: io::Error) -> BundleError {
-    BundleError::Io { doing: "writing", what: "the bundle".to_owned(), source }
 }

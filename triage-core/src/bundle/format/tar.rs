@@ -12,14 +12,16 @@ const ZEROS: [u8; 1024] = [0; 1024];
 pub(crate) const MAX_FRAME: usize = 4 << 20;
 
 /// What compresses a tar.
-pub(super) trait Stream: Send {
+pub(in crate::bundle) trait Stream: Send {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Sees to it that what was written so far can be decoded, whatever becomes of what follows.
+    fn checkpoint(&mut self) -> io::Result<()>;
     /// Sees to it that what follows begins a part that can be decoded alone, to the end of the stream.
     fn last_part(&mut self) -> io::Result<()>;
     fn finish(self) -> Result<Committed, BundleError>;
 }
 
-pub(super) struct TarArchive<S> {
+pub(in crate::bundle) struct TarArchive<S> {
     stream: S,
     root: String,
     position: u64,
@@ -30,6 +32,11 @@ pub(super) struct TarArchive<S> {
 impl<S: Stream> TarArchive<S> {
     pub(super) fn new(stream: S, root: &str) -> Self {
         Self { stream, root: root.to_owned(), position: 0, padding: 0 }
+    }
+
+    /// Goes on behind what the stream holds already.
+    pub(in crate::bundle) fn resume(stream: S, root: &str, position: u64) -> Self {
+        Self { stream, root: root.to_owned(), position, padding: 0 }
     }
 
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -118,6 +125,10 @@ impl<S: Stream> Archive for TarArchive<S> {
     fn end(&mut self) -> io::Result<()> {
         let padding = std::mem::take(&mut self.padding);
         self.put_padding(padding)
+    }
+
+    fn checkpoint(&mut self) -> io::Result<()> {
+        self.stream.checkpoint()
     }
 
     fn begin_index(&mut self) -> io::Result<bool> {

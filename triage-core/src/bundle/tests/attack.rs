@@ -174,14 +174,16 @@ fn log_that_was_cut_short_shows() {
     // Everything is consistent but the chain: the attacker mended both manifests and the index is gone.
     let found = attacked(|members| {
         members.0.retain(|(_, name, _)| !name.ends_with("index.bin"));
-        let (_, _, log) = members.named("triage/collection/000001.jsonl");
+        let (_, _, log) = members.named("triage/collection/000002.jsonl");
         let old = Digest::of(log).to_string();
         let text = String::from_utf8(log.clone()).unwrap();
         let kept: Vec<&str> = text.split_inclusive('\n').filter(|line| !line.contains("\"gap\"")).collect();
         *log = kept.concat().into_bytes();
         let new = Digest::of(log).to_string();
         let (_, _, manifest) = members.named("tagmanifest-sha256.txt");
-        *manifest = String::from_utf8(manifest.clone()).unwrap().replace(&old, &new).into_bytes();
+        let mended = String::from_utf8(manifest.clone()).unwrap().replace(&old, &new);
+        let mended: Vec<&str> = mended.split_inclusive('\n').filter(|line| !line.contains("index.bin")).collect();
+        *manifest = mended.concat().into_bytes();
     });
     assert_eq!(found, ["triage/manifest.json: the collection log does not end where it says"]);
 }
@@ -309,23 +311,29 @@ fn seek_table_that_leads_elsewhere_is_named() {
     let frames: Vec<(u32, u32)> = (0..table.num_frames())
         .map(|n| (table.frame_size_comp(n).unwrap() as u32, table.frame_size_decomp(n).unwrap() as u32))
         .collect();
-    let (first, last) = (frames[0], *frames.last().unwrap());
-    assert_eq!(frames.len(), 2);
-    // The genuine first frame, hidden from the table; in its stead the table names what lies in a skippable frame.
-    let packed = &original[..first.0 as usize];
-    let mut other = zstd::bulk::decompress(packed, first.1 as usize).unwrap();
-    let name = other.windows(5).position(|window| window == b"root:").unwrap();
+    let start = |n: usize| frames[..n].iter().map(|frame| frame.0 as usize).sum::<usize>();
+    let plain = |n: usize| zstd::bulk::decompress(&original[start(n)..start(n + 1)], frames[n].1 as usize).unwrap();
+    let holds = |bytes: &[u8]| bytes.windows(5).position(|window| window == b"root:");
+    let victim = (0..frames.len()).find(|&n| holds(&plain(n)).is_some()).unwrap();
+    // The genuine frame, hidden from the table; in its stead the table names what lies in a skippable frame.
+    let mut other = plain(victim);
+    let name = holds(&other).unwrap();
     other[name] = b'R';
     let other = zstd::bulk::compress(&other, 3).unwrap();
-    let mut bytes = packed.to_vec();
+    let mut bytes = original[..start(victim + 1)].to_vec();
     bytes.extend_from_slice(&0x184D_2A50_u32.to_le_bytes());
     bytes.extend_from_slice(&(other.len() as u32).to_le_bytes());
     bytes.extend_from_slice(&other);
-    bytes.extend_from_slice(&original[first.0 as usize..(first.0 + last.0) as usize]);
+    bytes.extend_from_slice(&original[start(victim + 1)..start(frames.len())]);
     let mut forged = zeekstd::SeekTable::new();
-    forged.log_frame(first.0 + 8, 0).unwrap();
-    forged.log_frame(other.len() as u32, first.1).unwrap();
-    forged.log_frame(last.0, last.1).unwrap();
+    for (n, &(packed, size)) in frames.iter().enumerate() {
+        if n == victim {
+            forged.log_frame(packed + 8, 0).unwrap();
+            forged.log_frame(other.len() as u32, size).unwrap();
+        } else {
+            forged.log_frame(packed, size).unwrap();
+        }
+    }
     let mut serializer = forged.into_serializer();
     let mut buffer = [0; 256];
     let length = serializer.write_into(&mut buffer);

@@ -61,15 +61,7 @@ fn version_1(sink: BundleSink) {
     let mut link = FileMeta::bare(FileKind::Symlink, Mode::new(0o777), 11);
     link.link_target = Some("/etc/shadow".into());
     link.xattrs.insert("security.selinux".into(), "system_u:object_r:etc_t:s0".into());
-    writer
-        .record(&Record::File(FileRecord {
-            path: path("/etc/link"),
-            meta: link,
-            sha256: None,
-            payload: None,
-            is_sensitive: false,
-        }))
-        .unwrap();
+    writer.record(&Record::File(FileRecord::new(path("/etc/link"), link))).unwrap();
     for record in other_records() {
         writer.record(&record).unwrap();
     }

@@ -9,9 +9,13 @@
 )]
 
 mod attack;
+mod case;
 mod fixture;
+mod lookup;
 mod reading;
+mod resume;
 mod round_trip;
+mod seal;
 
 use super::*;
 use crate::model::{
@@ -35,10 +39,13 @@ pub(super) fn info() -> BundleInfo {
         host: HostIdentity { digest: Digest::of(b"host"), marks: vec!["machine-id".into()], hostname: "pbx1".into() },
         root: "/".into(),
         is_live: false,
+        evidence: None,
         profile: "linux".into(),
         selection: vec!["/etc/**".into()],
         start: start(),
         clock_note: None,
+        time_zone: None,
+        case: CaseInfo::default(),
         threads: 2,
     }
 }
@@ -53,24 +60,16 @@ pub(super) fn store(writer: &mut BundleWriter, at: &EvidencePath, content: &[u8]
     meta.mtime = Some(Timestamp::new(1_700_000_000, 5));
     let stored = writer.payload(at, size, meta.mtime, &mut &*content).unwrap();
     let record = FileRecord {
-        path: at.clone(),
-        meta,
         sha256: Some(stored.sha256),
         payload: Some(stored.payload.clone()),
-        is_sensitive: false,
+        ..FileRecord::new(at.clone(), meta)
     };
     writer.record(&Record::File(record)).unwrap();
     stored
 }
 
 pub(super) fn directory(writer: &mut BundleWriter, at: &str) {
-    let record = FileRecord {
-        path: path(at),
-        meta: FileMeta::bare(FileKind::Directory, Mode::new(0o755), 4096),
-        sha256: None,
-        payload: None,
-        is_sensitive: false,
-    };
+    let record = FileRecord::new(path(at), FileMeta::bare(FileKind::Directory, Mode::new(0o755), 4096));
     writer.record(&Record::File(record)).unwrap();
 }
 

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 /// Builds a tar entry by entry, with names that the `tar` crate's own builder would refuse.
-struct Tar(Vec<u8>);
+pub(super) struct Tar(pub(super) Vec<u8>);
 
 impl Tar {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Vec::new())
     }
 
-    fn raw(mut self, name: &[u8], kind: tar::EntryType, size: u64, content: &[u8], link: &[u8]) -> Self {
+    pub(super) fn raw(mut self, name: &[u8], kind: tar::EntryType, size: u64, content: &[u8], link: &[u8]) -> Self {
         let mut header = tar::Header::new_ustar();
         let ustar = header.as_ustar_mut().unwrap();
         ustar.name[..name.len()].copy_from_slice(name);
@@ -31,37 +31,37 @@ impl Tar {
         self
     }
 
-    fn file(self, name: &str, content: &str) -> Self {
+    pub(super) fn file(self, name: &str, content: &str) -> Self {
         self.raw(name.as_bytes(), tar::EntryType::Regular, content.len() as u64, content.as_bytes(), b"")
     }
 
-    fn folder(self, name: &str) -> Self {
+    pub(super) fn folder(self, name: &str) -> Self {
         self.raw(name.as_bytes(), tar::EntryType::Directory, 0, b"", b"")
     }
 
-    fn link(self, kind: tar::EntryType, name: &str, target: &str) -> Self {
+    pub(super) fn link(self, kind: tar::EntryType, name: &str, target: &str) -> Self {
         self.raw(name.as_bytes(), kind, 0, b"", target.as_bytes())
     }
 
-    fn end(mut self) -> Vec<u8> {
+    pub(super) fn end(mut self) -> Vec<u8> {
         self.0.extend_from_slice(&[0; 1024]);
         self.0
     }
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
-fn put(dir: &TempDir, bytes: &[u8]) -> PathBuf {
+pub(super) fn put(dir: &TempDir, bytes: &[u8]) -> PathBuf {
     let at = dir.path().join("archive");
     File::create(&at).unwrap().write_all(bytes).unwrap();
     at
 }
 
-fn walked(at: &Path) -> Vec<String> {
+pub(super) fn walked(at: &Path) -> Vec<String> {
     let source = ArchiveSource::open(at).unwrap();
     let mut lines = Vec::new();
     source
@@ -91,7 +91,7 @@ fn walked(at: &Path) -> Vec<String> {
 
 /// What a plain tar gives, having seen that its compressed forms give the same.
 #[track_caller]
-fn of_tar(tar: &[u8]) -> Vec<String> {
+pub(super) fn of_tar(tar: &[u8]) -> Vec<String> {
     let dir = TempDir::new().unwrap();
     let plain = walked(&put(&dir, tar));
     assert_eq!(walked(&put(&dir, &gzip(tar))), plain);
@@ -139,7 +139,7 @@ fn the_folder_that_holds_the_root_is_taken_off() {
     let tar = Tar::new().file("[root]/etc/passwd", "root").file("live_response/ps.txt", "ps").end();
     let found = of_tar(&tar);
     assert_eq!(found.len(), 2);
-    assert!(found[1].contains("1 entries outside `/[root]`"), "{found:?}");
+    assert!(found[1].contains("1 entries outside the host's root, in `live_response`"), "{found:?}");
 }
 
 #[test]

@@ -2,13 +2,15 @@
 //!
 //! The only place of the container reader that asks the file system for a file.
 
+use crate::model::{Digest, Hasher};
 use rustix::fs::{FileType, Mode, OFlags};
+use std::fmt::Debug;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a path turned out to be.
 pub(super) enum Target {
@@ -24,24 +26,64 @@ pub(super) fn open(path: &Path) -> io::Result<Target> {
     let stat = rustix::fs::fstat(&fd)?;
     Ok(match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Target::File(Backing {
-            file: Arc::new(File::from(fd)),
+            bytes: Arc::new(File::from(fd)),
+            begin: 0,
             len: u64::try_from(stat.st_size).unwrap_or(0),
             read: Arc::new(AtomicU64::new(0)),
+            tap: None,
         }),
+        // A disk that was attached for reading, as `losetup -r` and `qemu-nbd -r` do; its size is not in what stat says.
+        FileType::BlockDevice => {
+            let mut file = File::from(fd);
+            let len = file.seek(SeekFrom::End(0))?;
+            Target::File(Backing { bytes: Arc::new(file), begin: 0, len, read: Arc::new(AtomicU64::new(0)), tap: None })
+        }
         FileType::Directory => Target::Directory,
         _ => Target::Other,
     })
 }
 
-/// An open file that any number of readers read, each at its own place.
+/// Bytes that can be read at any place, by several at once.
+pub(super) trait At: Debug + Send + Sync {
+    /// Reads into `buffer` from `place` on. 0 is the end.
+    fn read_at(&self, buffer: &mut [u8], place: u64) -> io::Result<usize>;
+}
+
+impl At for File {
+    fn read_at(&self, buffer: &mut [u8], place: u64) -> io::Result<usize> {
+        FileExt::read_at(self, buffer, place)
+    }
+}
+
+/// An open file, or what is in it, that any number of readers read, each at its own place.
 #[derive(Clone, Debug)]
 pub(crate) struct Backing {
-    file: Arc<File>,
+    bytes: Arc<dyn At>,
+    /// Where it begins in the file; not 0 for a file in an archive.
+    begin: u64,
     len: u64,
     read: Arc<AtomicU64>,
+    tap: Option<Arc<Mutex<Tap>>>,
+}
+
+/// Hashes what is read in order from the beginning, so that a file which is read through anyway is not read again for its digest.
+struct Tap {
+    hasher: Hasher,
+    position: u64,
+}
+
+impl Debug for Tap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tap").field("position", &self.position).finish_non_exhaustive()
+    }
 }
 
 impl Backing {
+    /// What lies inside a file: its reader, and how long it is.
+    pub(super) fn within(bytes: impl At + 'static, len: u64) -> Self {
+        Self { bytes: Arc::new(bytes), begin: 0, len, read: Arc::new(AtomicU64::new(0)), tap: None }
+    }
+
     /// Bytes in it when it was opened.
     pub(crate) fn len(&self) -> u64 {
         self.len
@@ -55,6 +97,68 @@ impl Backing {
     /// The same file with a count of its own.
     pub(crate) fn uncounted(&self) -> Self {
         Self { read: Arc::new(AtomicU64::new(0)), ..self.clone() }
+    }
+
+    /// A part of it that is read like a file of its own: a layer in an image, a partition of a disk.
+    pub(crate) fn part(&self, start: u64, len: u64) -> Self {
+        let start = start.min(self.len);
+        Self {
+            bytes: Arc::clone(&self.bytes),
+            begin: self.begin.saturating_add(start),
+            len: len.min(self.len - start),
+            read: Arc::new(AtomicU64::new(0)),
+            tap: None,
+        }
+    }
+
+    /// The same file, hashed as it is read; [`Backing::sha256`] has the result.
+    pub(crate) fn tapped(self) -> Self {
+        let tap = Tap { hasher: Hasher::new(), position: 0 };
+        Self { tap: Some(Arc::new(Mutex::new(tap))), ..self }
+    }
+
+    /// SHA-256 of the whole. Only what was not read in order before is read now.
+    pub(crate) fn sha256(&self) -> io::Result<Digest> {
+        let mut tap = match &self.tap {
+            Some(tap) => {
+                let tap = tap.lock().unwrap_or_else(PoisonError::into_inner);
+                Tap { hasher: tap.hasher.clone(), position: tap.position }
+            }
+            None => Tap { hasher: Hasher::new(), position: 0 },
+        };
+        let mut buffer = vec![0; 1 << 20];
+        while tap.position < self.len {
+            let left = usize::try_from(self.len - tap.position).unwrap_or(usize::MAX).min(buffer.len());
+            let window = buffer.get_mut(..left).unwrap_or_default();
+            let read = self.bytes.read_at(window, self.begin.saturating_add(tap.position))?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            tap.hasher.update(window.get(..read).unwrap_or_default());
+            tap.position += u64::try_from(read).unwrap_or(0);
+        }
+        Ok(tap.hasher.finish())
+    }
+
+    /// Fills `bytes` from a place.
+    pub(crate) fn fill(&self, start: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let end = start.checked_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        if end.is_none_or(|end| end > self.len) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let (mut place, mut left) = (self.begin.saturating_add(start), &mut *bytes);
+        while !left.is_empty() {
+            let read = match self.bytes.read_at(left, place) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            place += u64::try_from(read).unwrap_or(0);
+            left = left.get_mut(read..).unwrap_or_default();
+        }
+        self.read.fetch_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        Ok(())
     }
 
     /// A reader of the whole file.
@@ -75,8 +179,7 @@ impl Backing {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let mut bytes = vec![0; len];
-        self.file.read_exact_at(&mut bytes, start)?;
-        self.read.fetch_add(u64::try_from(len).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.fill(start, &mut bytes)?;
         Ok(bytes)
     }
 }
@@ -95,8 +198,15 @@ impl Read for Section {
         let left = usize::try_from(self.end.saturating_sub(self.position)).unwrap_or(usize::MAX);
         let want = left.min(buffer.len());
         let Some(window) = buffer.get_mut(..want) else { return Ok(0) };
-        let read = self.backing.file.read_at(window, self.position)?;
+        let read = self.backing.bytes.read_at(window, self.backing.begin.saturating_add(self.position))?;
         let count = u64::try_from(read).unwrap_or(0);
+        if let Some(tap) = &self.backing.tap {
+            let mut tap = tap.lock().unwrap_or_else(PoisonError::into_inner);
+            if tap.position == self.position {
+                tap.hasher.update(window.get(..read).unwrap_or_default());
+                tap.position += count;
+            }
+        }
         self.position += count;
         self.backing.read.fetch_add(count, Ordering::Relaxed);
         Ok(read)

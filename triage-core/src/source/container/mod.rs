@@ -1,4 +1,4 @@
-//! Reading a container from the outside: a folder, a tar (plain, gzip, zstd) or a zip, entry by entry.
+//! Reading a container from the outside: a folder, a tar (plain, gzip, xz, zstd) or a zip, entry by entry.
 //!
 //! It exists so that one hostile-proof loop serves both an archive of somebody else's and a bundle of ours. It gives names as
 //! bytes and as often as they occur, follows no link, unpacks nothing, writes nothing, and holds a few megabytes whatever the
@@ -10,15 +10,18 @@ mod ahead;
 mod dir;
 mod file;
 mod handover;
+mod sealed;
 mod tar;
+mod xz;
 mod zip;
 
 pub(crate) use file::Backing;
 pub(crate) use handover::{Handover, Open};
+pub use sealed::{Identities, IdentityError};
 pub(crate) use tar::is_header as is_tar_header;
 pub(crate) use zip::ZipMember;
 
-use crate::model::{FileKind, Timestamp, escape};
+use crate::model::{Digest, FileKind, Timestamp, escape};
 use std::io::{self, BufReader, Read};
 use std::ops::{ControlFlow, Range};
 use std::os::unix::ffi::OsStrExt as _;
@@ -36,6 +39,8 @@ pub enum ContainerFormat {
     TarGz,
     /// A tar in Zstandard (RFC 8878), of one frame or several.
     TarZst,
+    /// A tar in xz (the .xz file format 1.2), of one stream or several.
+    TarXz,
     /// A zip (APPNOTE 6.3), with or without zip64.
     Zip,
 }
@@ -119,6 +124,14 @@ pub enum ContainerError {
         /// How.
         detail: String,
     },
+    /// It is encrypted, and what it takes to open it is not there.
+    #[error("`{what}` is {detail}")]
+    Sealed {
+        /// Which container, escaped.
+        what: String,
+        /// What is missing.
+        detail: String,
+    },
     /// It is no container, or one that this version does not know.
     #[error("`{what}` is {detail}")]
     Unsupported {
@@ -142,10 +155,15 @@ pub enum ContainerError {
 /// A container that was recognised and can be gone through, as often as wanted.
 #[derive(Clone, Debug)]
 pub struct Container {
+    /// Where it is; of one that lies in another, the other's path and its name there.
     path: PathBuf,
     format: ContainerFormat,
-    /// The open file; none for a folder.
+    /// The open file, decrypted; none for a folder.
     backing: Option<Backing>,
+    /// The file as it lies there, where it is encrypted.
+    sealed: Option<Backing>,
+    /// A zip is read by what its members say of themselves.
+    is_without_directory: bool,
     limits: Limits,
 }
 
@@ -158,28 +176,103 @@ impl Container {
     /// # Errors
     /// [`ContainerError::Io`] when it cannot be opened, [`ContainerError::Unsupported`] when it is none.
     pub fn open(path: &Path) -> Result<Self, ContainerError> {
+        Self::open_with(path, &Identities::default())
+    }
+
+    /// Opens a container that may be inside an age file.
+    ///
+    /// # Errors
+    /// As [`Container::open`], and [`ContainerError::Sealed`] where none of the identities opens it.
+    pub fn open_with(path: &Path, identities: &Identities) -> Result<Self, ContainerError> {
+        Self::open_as(path, identities, false)
+    }
+
+    /// Opens a container and hashes its file as it is read in order, for [`Container::sha256`].
+    ///
+    /// # Errors
+    /// As [`Container::open_with`].
+    pub fn open_hashed(path: &Path, identities: &Identities) -> Result<Self, ContainerError> {
+        Self::open_as(path, identities, true)
+    }
+
+    fn open_as(path: &Path, identities: &Identities, is_hashed: bool) -> Result<Self, ContainerError> {
+        let what = escape(path.as_os_str().as_bytes());
+        let io = |source| ContainerError::Io { doing: "opening", what: what.clone(), source };
+        match file::open(path).map_err(io)? {
+            file::Target::File(backing) if is_hashed => Self::of(path, backing.tapped(), identities),
+            file::Target::File(backing) => Self::of(path, backing, identities),
+            file::Target::Directory => Ok(Self {
+                path: path.to_owned(),
+                format: ContainerFormat::Directory,
+                backing: None,
+                sealed: None,
+                is_without_directory: false,
+                limits: Limits::default(),
+            }),
+            file::Target::Other => Err(ContainerError::Unsupported {
+                what: what.clone(),
+                detail: "neither a file nor a folder".to_owned(),
+            }),
+        }
+    }
+
+    /// The container that an entry of this plain tar is; what it is called is for people.
+    ///
+    /// # Errors
+    /// As [`Container::open`].
+    pub(crate) fn within(&self, name: &[u8], start: u64, size: u64) -> Result<Self, ContainerError> {
+        let path = self.path.join(std::ffi::OsStr::from_bytes(name.strip_prefix(b"/").unwrap_or(name)));
+        match &self.backing {
+            Some(backing) => Self::of(&path, backing.part(start, size), &Identities::default()),
+            None => Err(ContainerError::Unsupported {
+                what: escape(path.as_os_str().as_bytes()),
+                detail: "a file in a folder".to_owned(),
+            }),
+        }
+    }
+
+    fn of(path: &Path, mut backing: Backing, identities: &Identities) -> Result<Self, ContainerError> {
         let what = escape(path.as_os_str().as_bytes());
         let io = |source| ContainerError::Io { doing: "opening", what: what.clone(), source };
         let unsupported = |detail: &str| ContainerError::Unsupported { what: what.clone(), detail: detail.to_owned() };
         let limits = Limits::default();
-        let backing = match file::open(path).map_err(io)? {
-            file::Target::File(backing) => backing,
-            file::Target::Directory => {
-                return Ok(Self { path: path.to_owned(), format: ContainerFormat::Directory, backing: None, limits });
-            }
-            file::Target::Other => return Err(unsupported("neither a file nor a folder")),
-        };
-        let head = head_of(backing.section()).map_err(io)?;
-        let format = match head.as_slice() {
+        let head = |backing: &Backing| head_of(backing.uncounted().part(0, u64::MAX).section());
+        let mut head_bytes = head(&backing).map_err(io)?;
+        let mut sealed = None;
+        if head_bytes.starts_with(sealed::MAGIC) {
+            let (inner, len) = sealed::Sealed::open(&backing, identities).map_err(|refused| match refused {
+                sealed::Refused::Io(error) => io(error),
+                sealed::Refused::Because(why) => ContainerError::Sealed { what: what.clone(), detail: why.to_owned() },
+            })?;
+            sealed = Some(std::mem::replace(&mut backing, Backing::within(inner, len)));
+            // What does not decrypt is told where the container is read; an empty head here is a cut one.
+            head_bytes = head(&backing).unwrap_or_default();
+        }
+        let format = match head_bytes.as_slice() {
             [0x1f, 0x8b, ..] => ContainerFormat::TarGz,
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => ContainerFormat::TarZst,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => ContainerFormat::TarXz,
             [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => ContainerFormat::Zip,
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => {
+                let detail = "compressed with bzip2, which this version does not read; make a plain tar of it with `bzip2 -dk FILE`";
+                return Err(unsupported(detail));
+            }
+            [0x5d, 0, 0, _, _, 0xff, 0xff, ..] | [0x5d, 0, 0, _, _, 0, 0, ..] => {
+                let detail = "compressed with the old lzma, which this version does not read; make a plain tar of it with `xz --format=lzma -dk FILE`";
+                return Err(unsupported(detail));
+            }
             head if tar::is_header(head) => ContainerFormat::Tar,
+            head if head.starts_with(sealed::ARMOUR) => {
+                return Err(unsupported(
+                    "an age file in ASCII armour: take that off with `age -d`, or seal without it",
+                ));
+            }
             [] => return Err(unsupported("an empty file")),
-            _ => return Err(unsupported("neither a tar (plain, gzip or zstd) nor a zip")),
+            _ => return Err(unsupported("neither a tar (plain, gzip, xz or zstd) nor a zip")),
         };
-        let container = Self { path: path.to_owned(), format, backing: Some(backing), limits };
-        if matches!(format, ContainerFormat::TarGz | ContainerFormat::TarZst) {
+        let (path, backing) = (path.to_owned(), Some(backing));
+        let container = Self { path, format, backing, sealed, is_without_directory: false, limits };
+        if container.is_compressed() {
             // A damaged compressed stream is told when it is read; only what decodes to something else is refused here.
             let head = container.tar_stream().and_then(head_of).unwrap_or_default();
             if head.len() == 512 && !tar::is_header(&head) {
@@ -196,9 +289,29 @@ impl Container {
         self
     }
 
+    /// The same container, of which it is known that its end is missing.
+    #[must_use]
+    pub(crate) fn without_directory(mut self) -> Self {
+        self.is_without_directory = true;
+        self
+    }
+
     /// How it is written.
     pub fn format(&self) -> ContainerFormat {
         self.format
+    }
+
+    /// Says whether it is a tar that has to be decoded from its beginning.
+    pub fn is_compressed(&self) -> bool {
+        matches!(self.format, ContainerFormat::TarGz | ContainerFormat::TarZst | ContainerFormat::TarXz)
+    }
+
+    /// SHA-256 of its file; `None` for a folder. What was read in order since [`Container::open_hashed`] is not read again.
+    ///
+    /// # Errors
+    /// When the rest cannot be read.
+    pub fn sha256(&self) -> io::Result<Option<Digest>> {
+        self.raw().map(Backing::sha256).transpose()
     }
 
     /// Where it is.
@@ -216,7 +329,17 @@ impl Container {
         self.backing.as_ref().map_or(0, Backing::bytes_read)
     }
 
-    /// The open file; none for a folder.
+    /// Says whether it is inside an age file.
+    pub fn is_sealed(&self) -> bool {
+        self.sealed.is_some()
+    }
+
+    /// The file as it lies there: what `sha256sum` would read. None for a folder.
+    pub(crate) fn raw(&self) -> Option<&Backing> {
+        self.sealed.as_ref().or(self.backing.as_ref())
+    }
+
+    /// What is in the open file, decrypted; none for a folder.
     pub(crate) fn backing(&self) -> Option<&Backing> {
         self.backing.as_ref()
     }
@@ -251,6 +374,9 @@ impl Container {
             &self.limits,
             wanted,
             |emitter| match (self.format, &self.backing) {
+                (ContainerFormat::Zip, Some(backing)) if self.is_without_directory => {
+                    zip::each_without_directory(backing, emitter)
+                }
                 (ContainerFormat::Zip, Some(backing)) => zip::each(backing, emitter),
                 (_, Some(_)) => tar::each(self.metered().map_err(ahead::Fault::Io)?, emitter),
                 (_, None) => dir::each(&self.path, emitter),
@@ -265,6 +391,12 @@ impl Container {
         let start = self.bytes_read();
         let read = move || backing.as_ref().map_or(0, Backing::bytes_read).saturating_sub(start);
         Ok(ahead::Metered::new(self.tar_stream()?, &self.limits, Box::new(read)))
+    }
+
+    /// The uncompressed tar as it is, held against the limits.
+    pub(crate) fn stream(&self) -> Result<impl Read + Send, ContainerError> {
+        let what = escape(self.path.as_os_str().as_bytes());
+        self.metered().map_err(|source| ContainerError::Io { doing: "opening", what, source })
     }
 
     /// Opens `size` bytes from a place of the uncompressed tar, by decoding everything before them where that is needed.
@@ -284,11 +416,20 @@ impl Container {
         let Some(backing) = &self.backing else { return Err(io::Error::other("a folder is no stream")) };
         let raw = BufReader::with_capacity(1 << 18, backing.section());
         Ok(match self.format {
+            ContainerFormat::TarXz => Box::new(xz::Decoder::new(raw)),
             ContainerFormat::TarGz => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
             ContainerFormat::TarZst => Box::new(zstd::stream::read::Decoder::with_buffer(raw)?),
             _ => Box::new(raw),
         })
     }
+}
+
+/// Opens a file that is read at places; none where it is neither a file nor a block device.
+pub(crate) fn open_backing(path: &Path) -> io::Result<Option<Backing>> {
+    Ok(match file::open(path)? {
+        file::Target::File(backing) => Some(backing),
+        file::Target::Directory | file::Target::Other => None,
+    })
 }
 
 /// The first block of a stream, or what there is of it.

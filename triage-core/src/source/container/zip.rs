@@ -25,10 +25,17 @@ pub(crate) struct ZipMember {
     pub(crate) header: u64,
     /// Where its central header begins; 0 where there is none.
     pub(crate) central: u64,
-    compressed: u64,
+    pub(crate) compressed: u64,
     pub(crate) size: u64,
-    crc: u32,
+    pub(crate) crc: u32,
     is_deflated: bool,
+}
+
+/// Gives the members of a zip that has no directory yet: one that is being written, or whose writer was killed. What looks like
+/// a directory near its end belongs to a zip that was stored in it.
+pub(super) fn each_without_directory(backing: &Backing, emitter: &mut Emitter<'_>) -> Result<(), Fault> {
+    let byte = each_local(backing, emitter)?;
+    Err(Fault::Damaged { byte, detail: "it has no directory".to_owned() })
 }
 
 pub(super) fn each(backing: &Backing, emitter: &mut Emitter<'_>) -> Result<(), Fault> {
