@@ -5,8 +5,8 @@
 //! file is streamed through the store (or only hashed) and the visitors get it in parts, then its digest without content. What [`Options::large`] selects
 //! is held whole up to a higher cap, one such file at a time.
 //!
-//! What cannot be read becomes a [`Gap`] and never stops the run. Memory is bounded, whatever the evidence is: [`WAITING`] listed objects, one
-//! buffer of at most [`Options::memory_cap`] for each thread, [`LATE_MOST`] put-off files and [`GAPS_OF_A_REASON`] gaps of each reason.
+//! What cannot be read becomes a [`Gap`] and never stops the run. Memory is bounded, whatever the evidence is: `WAITING` listed objects, one
+//! buffer of at most [`Options::memory_cap`] for each thread, `LATE_MOST` put-off files and `GAPS_OF_A_REASON` gaps of each reason.
 
 mod budget;
 mod known;
