@@ -2,10 +2,10 @@
 //!
 //! A record carries no secret: password hashes are told by their kind and a digest, keys by their fingerprint.
 
-use super::digest::Digest;
-use super::metadata::FileMeta;
-use super::path::EvidencePath;
-use super::text::RawText;
+use crate::model::digest::Digest;
+use crate::model::metadata::FileMeta;
+use crate::model::path::EvidencePath;
+use crate::model::text::RawText;
 use serde::{Deserialize, Serialize};
 
 /// One object of the file system, in `data/records/files/`.
