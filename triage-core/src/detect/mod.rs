@@ -23,7 +23,7 @@ pub use account::AccountDetector;
 pub use cron::CronDetector;
 pub use indicator::{IndicatorDetector, IndicatorError, Indicators};
 pub use module_signature::ModuleSignatureDetector;
-pub use php::{LayerScanner, PhpDetector};
+pub use php::{LayerScanner, Limits as PhpLimits, PhpDetector};
 pub use placement::PlacementDetector;
 pub use rules::{ProblemKind, RuleInfo, RuleProblem, RuleSet, RuleSource};
 pub use tampering::TamperingDetector;
@@ -95,6 +95,7 @@ impl Detectors {
             Box::new(AccountDetector::new(Arc::clone(&indicators))),
             Box::new(CronDetector::new(Arc::clone(&indicators))),
             Box::new(PlacementDetector),
+            Box::new(PhpDetector::default()),
             Box::new(TamperingDetector::new(Arc::clone(&indicators))),
             Box::new(ModuleSignatureDetector::new(indicators)),
         ];

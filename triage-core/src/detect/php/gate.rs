@@ -83,8 +83,8 @@ const SINKS: [&str; 44] = [
     "virtual",
 ];
 
-/// What decodes or hides.
-const HIDES: [&str; 16] = [
+/// What decodes or hides, and what runs a command or code and is worth a look whatever else there is.
+const HIDES: [&str; 34] = [
     "base64_decode",
     "gzinflate",
     "gzuncompress",
@@ -98,23 +98,47 @@ const HIDES: [&str; 16] = [
     "\\x",
     "${",
     "goto ",
-    "eval",
-    "assert",
+    "eval(",
+    "eval (",
+    "eval/",
+    "assert(",
+    "assert (",
+    "'assert",
+    "\"assert",
     "_decrypt",
+    "system(",
+    "system (",
+    "passthru",
+    "popen",
+    "shell_exec",
+    "exec(",
+    "proc_open",
+    "`$",
+    "$$",
+    "stream_socket_server",
+    "fsockopen",
+    "create_function",
+    "gzuncompress",
 ];
 
-fn words() -> &'static AhoCorasick {
-    static WORDS: OnceLock<AhoCorasick> = OnceLock::new();
-    WORDS.get_or_init(|| {
-        let all = SOURCES.iter().chain(&SINKS).chain(&HIDES);
-        let built = AhoCorasickBuilder::new().ascii_case_insensitive(true).build(all);
-        built.unwrap_or_else(|_| AhoCorasick::new([""]).unwrap_or_else(|_| unreachable_automaton()))
-    })
+/// What makes code of a file.
+const INCLUDES: [&str; 2] = ["include", "require"];
+
+/// Says whether the statement that goes on here names a file that holds no code.
+fn includes_a_picture(rest: &[u8]) -> bool {
+    let statement = rest.get(..rest.len().min(160)).unwrap_or(rest);
+    let statement = statement.split(|&b| b == b';' || b == b'\n').next().unwrap_or_default();
+    statement.split(|&b| b == b'\'' || b == b'"').any(super::function_table::is_odd_data)
 }
 
-/// An automaton of nothing; building it cannot fail, but the type does not say so.
-fn unreachable_automaton() -> AhoCorasick {
-    AhoCorasick::new(Vec::<&str>::new()).unwrap_or_else(|_| std::process::abort())
+/// The words; none only where the automaton could not be built, and then every file is worth it.
+fn words() -> Option<&'static AhoCorasick> {
+    static WORDS: OnceLock<Option<AhoCorasick>> = OnceLock::new();
+    let build = || {
+        let all = SOURCES.iter().chain(&SINKS).chain(&HIDES).chain(&INCLUDES);
+        AhoCorasickBuilder::new().ascii_case_insensitive(true).build(all).ok()
+    };
+    WORDS.get_or_init(build).as_ref()
 }
 
 /// Says whether a file is PHP that could do harm.
@@ -123,8 +147,15 @@ pub(super) fn is_worth_it(content: &[u8]) -> bool {
         return false;
     }
     let (mut source, mut sink, mut hides) = (false, false, false);
-    for found in words().find_overlapping_iter(content) {
+    let Some(words) = words() else { return true };
+    for found in words.find_overlapping_iter(content) {
         let number = found.pattern().as_usize();
+        if number >= SOURCES.len() + SINKS.len() + HIDES.len() {
+            if includes_a_picture(content.get(found.end()..).unwrap_or_default()) {
+                return true;
+            }
+            continue;
+        }
         if number < SOURCES.len() {
             source = true;
         } else if number < SOURCES.len() + SINKS.len() {
@@ -136,11 +167,11 @@ pub(super) fn is_worth_it(content: &[u8]) -> bool {
             return true;
         }
     }
-    hides || (source && calls_a_value(content)) || is_strange(content)
+    hides || calls_a_value(content, source) || is_strange(content)
 }
 
 /// Says whether something that is no name is called: `$x(`, `](`, `}(`.
-fn calls_a_value(content: &[u8]) -> bool {
+fn calls_a_value(content: &[u8], or_includes: bool) -> bool {
     let mut word_is_variable = false;
     let mut last = 0_u8;
     for &b in content {
@@ -153,7 +184,8 @@ fn calls_a_value(content: &[u8]) -> bool {
         }
         last = b;
     }
-    content.windows(7).any(|part| part.eq_ignore_ascii_case(b"include") || part.eq_ignore_ascii_case(b"require"))
+    or_includes
+        && content.windows(7).any(|part| part.eq_ignore_ascii_case(b"include") || part.eq_ignore_ascii_case(b"require"))
 }
 
 /// Says whether the file has few letters for code.

@@ -207,6 +207,7 @@ pub(super) struct Func {
 pub(super) struct Class {
     pub(super) name: Sym,
     pub(super) parent: Option<Sym>,
+    pub(super) traits: Vec<Sym>,
     /// Properties and constants with their first values.
     pub(super) fields: Vec<(Sym, Option<Id>)>,
 }

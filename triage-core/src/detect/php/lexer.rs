@@ -129,6 +129,7 @@ impl Lexer<'_> {
     fn skip_to(&mut self, end: usize) {
         let end = end.clamp(self.pos, self.src.len());
         let passed = self.src.get(self.pos..end).unwrap_or_default();
+        #[allow(clippy::naive_bytecount, reason = "the pieces are a few bytes long")]
         let lines = passed.iter().filter(|&&b| b == b'\n').count();
         self.line = self.line.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX));
         self.pos = end;

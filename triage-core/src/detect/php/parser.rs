@@ -4,7 +4,7 @@
 //! bounds its own recursion and the depth of what it makes, so that no nesting can overflow a stack. Every turn of every loop takes a
 //! token, so the work is linear in them.
 
-use super::ir::{Arg, Block, Class, Expr, Func, Id, Names, Param, Stmt, Sym, Unit};
+use super::ir::{Block, Expr, Id, Names, Stmt, Sym, Unit};
 use super::lexer::{Tok, Token, lex};
 
 /// Nesting of statements and expressions that is followed.
@@ -52,11 +52,11 @@ pub(super) fn parse(src: &[u8], in_php: bool, names: &mut Names, max_tokens: usi
 }
 
 impl Parser<'_> {
-    fn token(&self) -> Token {
+    pub(super) fn token(&self) -> Token {
         self.token_at(0)
     }
 
-    fn token_at(&self, ahead: usize) -> Token {
+    pub(super) fn token_at(&self, ahead: usize) -> Token {
         self.tokens.get(self.at + ahead).copied().unwrap_or(Token {
             tok: Tok::Eof,
             start: 0,
@@ -104,7 +104,7 @@ impl Parser<'_> {
         self.tok() == Tok::Name && self.text().eq_ignore_ascii_case(word)
     }
 
-    fn eat_word(&mut self, word: &[u8]) -> bool {
+    pub(super) fn eat_word(&mut self, word: &[u8]) -> bool {
         let found = self.is_word(word);
         self.at += usize::from(found);
         found
@@ -134,7 +134,7 @@ impl Parser<'_> {
         id
     }
 
-    fn stmt(&mut self, stmt: Stmt, line: u32) -> u32 {
+    pub(super) fn stmt(&mut self, stmt: Stmt, line: u32) -> u32 {
         let id = u32::try_from(self.unit.stmts.len()).unwrap_or(u32::MAX);
         self.unit.stmts.push((stmt, line));
         id
@@ -151,13 +151,13 @@ impl Parser<'_> {
         true
     }
 
-    fn end_of_statement(&mut self) {
+    pub(super) fn end_of_statement(&mut self) {
         if !self.eat(b";") && self.tok() == Tok::Close {
             self.at += 1;
         }
     }
 
-    fn statement_into(&mut self, block: &mut Block) {
+    pub(super) fn statement_into(&mut self, block: &mut Block) {
         let line = self.line();
         let stmt = self.statement();
         let loose = std::mem::take(&mut self.loose);
@@ -172,7 +172,7 @@ impl Parser<'_> {
     }
 
     /// A block, or a single statement; `ends` are the words that end its alternative form.
-    fn body(&mut self, ends: &[&[u8]]) -> Block {
+    pub(super) fn body(&mut self, ends: &[&[u8]]) -> Block {
         let mut block = Block::new();
         if self.eat(b"{") {
             self.until(&mut block, |parser| parser.is_op(b"}"));
@@ -186,7 +186,7 @@ impl Parser<'_> {
         block
     }
 
-    fn until(&mut self, block: &mut Block, is_end: impl Fn(&Self) -> bool) {
+    pub(super) fn until(&mut self, block: &mut Block, is_end: impl Fn(&Self) -> bool) {
         while self.tok() != Tok::Eof && !is_end(self) {
             let before = self.at;
             self.statement_into(block);
@@ -196,13 +196,13 @@ impl Parser<'_> {
         }
     }
 
-    fn end_word(&mut self, word: &[u8]) {
+    pub(super) fn end_word(&mut self, word: &[u8]) {
         if self.eat_word(word) {
             self.end_of_statement();
         }
     }
 
-    fn statement(&mut self) -> Stmt {
+    pub(super) fn statement(&mut self) -> Stmt {
         if !self.enter() {
             return Stmt::Nothing;
         }
@@ -211,7 +211,7 @@ impl Parser<'_> {
         stmt
     }
 
-    fn statement_inner(&mut self) -> Stmt {
+    pub(super) fn statement_inner(&mut self) -> Stmt {
         match self.tok() {
             Tok::Html | Tok::Close => {
                 self.at += 1;
@@ -238,13 +238,13 @@ impl Parser<'_> {
         }
     }
 
-    fn expression_statement(&mut self) -> Stmt {
+    pub(super) fn expression_statement(&mut self) -> Stmt {
         let id = self.expression();
         self.end_of_statement();
         Stmt::Expr(id)
     }
 
-    fn echo(&mut self) -> Stmt {
+    pub(super) fn echo(&mut self) -> Stmt {
         let mut values = vec![self.expression()];
         while self.eat(b",") {
             values.push(self.expression());
@@ -253,7 +253,7 @@ impl Parser<'_> {
         Stmt::Echo(values)
     }
 
-    fn word_statement(&mut self) -> Stmt {
+    pub(super) fn word_statement(&mut self) -> Stmt {
         let word = self.text().to_ascii_lowercase();
         // A keyword that is called, scoped or assigned to is a name.
         if self.is_op_at(1, b"::") {
@@ -412,20 +412,11 @@ impl Parser<'_> {
         }
     }
 
-    fn text_at_index(&self, index: usize) -> &[u8] {
+    pub(super) fn text_at_index(&self, index: usize) -> &[u8] {
         self.tokens
             .get(index)
             .and_then(|token| self.src.get(token.start as usize..token.end as usize))
             .unwrap_or_default()
-    }
-
-    /// `const X = …` as the call of `define` that it is.
-    fn define(&mut self, name: &[u8], value: Id, line: u32) -> Id {
-        let function = self.names.intern(b"define");
-        let callee = self.add(Expr::Const(function), line);
-        let text = self.add(Expr::Str { text: std::rc::Rc::new(name.to_vec()), escaped: false }, line);
-        let args = [text, value].map(|value| Arg { value, spread: false });
-        self.add(Expr::Call(callee, args.to_vec()), line)
     }
 
     pub(super) fn at_end(&self) -> bool {
@@ -437,7 +428,7 @@ impl Parser<'_> {
         self.names.intern(&name)
     }
 
-    fn condition(&mut self) -> Id {
+    pub(super) fn condition(&mut self) -> Id {
         let line = self.line();
         if !self.eat(b"(") {
             return self.add(Expr::Unknown, line);
@@ -466,7 +457,7 @@ impl Parser<'_> {
         }
     }
 
-    fn if_statement(&mut self) -> Stmt {
+    pub(super) fn if_statement(&mut self) -> Stmt {
         const ENDS: &[&[u8]] = &[b"elseif", b"else", b"endif"];
         let mut arms = Vec::new();
         let mut otherwise = None;
@@ -490,11 +481,11 @@ impl Parser<'_> {
         Stmt::If(arms, otherwise)
     }
 
-    fn is_else_if(&self) -> bool {
+    pub(super) fn is_else_if(&self) -> bool {
         self.tok_at(1) == Tok::Name && self.text_at(1).eq_ignore_ascii_case(b"if")
     }
 
-    fn for_statement(&mut self) -> Stmt {
+    pub(super) fn for_statement(&mut self) -> Stmt {
         self.eat(b"(");
         let mut parts: [Vec<Id>; 3] = Default::default();
         for (number, part) in parts.iter_mut().enumerate() {
@@ -517,7 +508,7 @@ impl Parser<'_> {
         Stmt::For(init, condition, step, body)
     }
 
-    fn foreach_statement(&mut self) -> Stmt {
+    pub(super) fn foreach_statement(&mut self) -> Stmt {
         self.eat(b"(");
         let subject = self.expression();
         self.eat_word(b"as");
@@ -535,7 +526,7 @@ impl Parser<'_> {
         Stmt::Foreach(subject, key, value, body)
     }
 
-    fn switch_statement(&mut self) -> Stmt {
+    pub(super) fn switch_statement(&mut self) -> Stmt {
         let subject = self.condition();
         let braces = self.eat(b"{");
         if !braces {
@@ -571,7 +562,7 @@ impl Parser<'_> {
         Stmt::Switch(subject, cases)
     }
 
-    fn try_statement(&mut self) -> Stmt {
+    pub(super) fn try_statement(&mut self) -> Stmt {
         let body = self.body(&[]);
         let mut others = Vec::new();
         loop {
@@ -585,172 +576,10 @@ impl Parser<'_> {
         }
         Stmt::Try(body, others)
     }
-
-    fn function_name_follows(&self) -> bool {
-        let ahead = usize::from(self.is_op(b"&"));
-        self.tok_at(ahead) == Tok::Name && self.is_op_at(ahead + 1, b"(")
-    }
-
-    /// A function from its parameters on; gives its number.
-    pub(super) fn function(&mut self, name: &[u8], arrow: bool, named: bool) -> usize {
-        let name = self.name_of(name);
-        let params = self.parameters();
-        let mut uses = Vec::new();
-        if self.eat_word(b"use") && self.eat(b"(") {
-            while self.tok() != Tok::Eof && !self.is_op(b")") {
-                let by_ref = self.eat(b"&");
-                if self.tok() == Tok::Var {
-                    uses.push((self.variable_name(), by_ref));
-                }
-                self.at += 1;
-            }
-            self.eat(b")");
-        }
-        if self.eat(b":") {
-            self.skip_type();
-        }
-        let number = self.unit.funcs.len();
-        let class = self.class;
-        self.unit.funcs.push(Func { name, params, uses, body: Block::new(), class, arrow, named });
-        let body = if arrow && self.eat(b"=>") {
-            let line = self.line();
-            let value = self.expression();
-            vec![self.stmt(Stmt::Return(Some(value)), line)]
-        } else if self.is_op(b"{") {
-            self.nested_body()
-        } else {
-            self.eat(b";");
-            Block::new()
-        };
-        if let Some(func) = self.unit.funcs.get_mut(number) {
-            func.body = body;
-        }
-        number
-    }
-
-    fn nested_body(&mut self) -> Block {
-        if !self.enter() {
-            return Block::new();
-        }
-        let loose = std::mem::take(&mut self.loose);
-        let block = self.body(&[]);
-        self.loose = loose;
-        self.nesting -= 1;
-        block
-    }
-
-    fn skip_type(&mut self) {
-        while self.tok() == Tok::Name || self.is_op(b"?") || self.is_op(b"|") || self.is_op(b"&") {
-            // By-reference parameters: `array &$x`.
-            if self.is_op(b"&") && (self.tok_at(1) == Tok::Var || self.is_op_at(1, b"...")) {
-                return;
-            }
-            self.at += 1;
-        }
-    }
-
-    fn parameters(&mut self) -> Vec<Param> {
-        let mut params = Vec::new();
-        if !self.eat(b"(") {
-            return params;
-        }
-        while self.tok() != Tok::Eof && !self.is_op(b")") {
-            let before = self.at;
-            self.skip_type();
-            let by_ref = self.eat(b"&");
-            let variadic = self.eat(b"...");
-            if self.tok() == Tok::Var {
-                let name = self.variable_name();
-                self.at += 1;
-                let default = self.eat(b"=").then(|| self.expression());
-                params.push(Param { name, by_ref, variadic, default });
-            }
-            self.eat(b",");
-            if self.at == before {
-                if self.is_op(b"{") || self.is_op(b";") {
-                    return params;
-                }
-                self.at += 1;
-            }
-        }
-        self.eat(b")");
-        params
-    }
-
-    fn class_statement(&mut self) -> Stmt {
-        let name = self.text().to_vec();
-        self.at += 1;
-        self.class(&name);
-        Stmt::Nothing
-    }
-
-    /// A class from behind its name on.
-    pub(super) fn class(&mut self, name: &[u8]) -> Sym {
-        let name = self.name_of(name);
-        let mut parent = None;
-        while self.tok() != Tok::Eof && !self.is_op(b"{") && !self.is_op(b";") {
-            if self.eat_word(b"extends") && self.tok() == Tok::Name {
-                let text = self.text().to_vec();
-                parent = Some(self.name_of(&text));
-            }
-            self.at += 1;
-        }
-        let around = self.class.replace(name);
-        let mut fields = Vec::new();
-        if self.eat(b"{") {
-            self.members(&mut fields);
-            self.eat(b"}");
-        }
-        self.class = around;
-        self.unit.classes.push(Class { name, parent, fields });
-        name
-    }
-
-    fn members(&mut self, fields: &mut Vec<(Sym, Option<Id>)>) {
-        if !self.enter() {
-            return;
-        }
-        while self.tok() != Tok::Eof && !self.is_op(b"}") {
-            let before = self.at;
-            if self.is_word(b"function") {
-                self.at += 1;
-                self.eat(b"&");
-                let name = self.text().to_vec();
-                self.at += 1;
-                self.function(&name, false, true);
-            } else if self.is_word(b"use") {
-                while !self.at_end() && !self.is_op(b"{") {
-                    self.at += 1;
-                }
-                if self.eat(b"{") {
-                    while self.tok() != Tok::Eof && !self.is_op(b"}") {
-                        self.at += 1;
-                    }
-                    self.at += 1;
-                }
-            } else if self.tok() == Tok::Var || (self.tok() == Tok::Name && self.is_op_at(1, b"=")) {
-                let name = if self.tok() == Tok::Var {
-                    self.variable_name()
-                } else {
-                    let text = self.text().to_vec();
-                    self.names.intern(&text)
-                };
-                self.at += 1;
-                let value = self.eat(b"=").then(|| self.expression());
-                fields.push((name, value));
-            } else {
-                self.at += 1;
-            }
-            if self.at == before {
-                self.at += 1;
-            }
-        }
-        self.nesting -= 1;
-    }
 }
 
 /// Calls `see` with each direct part of an expression.
-fn for_each_child(expr: &Expr, mut see: impl FnMut(Id)) {
+pub(super) fn for_each_child(expr: &Expr, mut see: impl FnMut(Id)) {
     use super::ir::Name;
     let name = |name: &Name, see: &mut dyn FnMut(Id)| {
         if let Name::Dynamic(id) = name {
@@ -787,7 +616,7 @@ fn for_each_child(expr: &Expr, mut see: impl FnMut(Id)) {
         }
         Expr::Index(a, b) => {
             see(*a);
-            b.iter().for_each(|&b| see(b));
+            b.iter().copied().for_each(&mut see);
         }
         Expr::Prop(a, b) | Expr::StaticProp(a, b) => {
             see(*a);
@@ -795,12 +624,12 @@ fn for_each_child(expr: &Expr, mut see: impl FnMut(Id)) {
         }
         Expr::Call(a, args) | Expr::New(a, args) => {
             see(*a);
-            args.iter().for_each(|arg| see(arg.value));
+            args.iter().map(|arg| arg.value).for_each(&mut see);
         }
         Expr::Method(a, b, args) | Expr::Static(a, b, args) => {
             see(*a);
             name(b, &mut see);
-            args.iter().for_each(|arg| see(arg.value));
+            args.iter().map(|arg| arg.value).for_each(&mut see);
         }
         Expr::Binary(_, a, b) | Expr::Assign(a, _, b) | Expr::AssignRef(a, b) => {
             see(*a);
@@ -808,13 +637,13 @@ fn for_each_child(expr: &Expr, mut see: impl FnMut(Id)) {
         }
         Expr::Ternary(a, b, c) => {
             see(*a);
-            b.iter().for_each(|&b| see(b));
+            b.iter().copied().for_each(&mut see);
             see(*c);
         }
         Expr::Match(a, arms) => {
             see(*a);
             for (tests, value) in arms {
-                tests.iter().for_each(|&test| see(test));
+                tests.iter().copied().for_each(&mut see);
                 see(*value);
             }
         }

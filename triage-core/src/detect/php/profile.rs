@@ -3,9 +3,9 @@
 //! A large shell may hide the way from the request to what runs behind tables and globals. It cannot hide that one file, which needs no other,
 //! lists, reads, writes, deletes, uploads and executes at the request's order.
 
+use super::function_table;
 use super::ir::Sym;
-use super::sink;
-use super::value::Val;
+use super::value::{Val, flag, from};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::OnceLock;
 
@@ -29,15 +29,15 @@ pub(super) mod power {
     pub(in super::super) const INFO: u32 = 1 << 15;
     pub(in super::super) const TOUCH: u32 = 1 << 16;
     pub(in super::super) const MAIL: u32 = 1 << 17;
+    pub(in super::super) const STATEMENT: u32 = 1 << 18;
 }
 
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Profile {
     pub(super) takes_orders: bool,
     /// Names a superglobal in a hidden way.
     pub(super) hidden_input: bool,
-    /// Makes variables of the request.
-    pub(super) imports: bool,
     pub(super) mails: bool,
     /// Starts a shell.
     pub(super) shell: bool,
@@ -47,6 +47,8 @@ pub(super) struct Profile {
     pub(super) present: u32,
     /// Powers that the request steers.
     pub(super) ordered: u32,
+    /// Powers that the request steers without any check or fixed part.
+    pub(super) free: u32,
     pub(super) executors: BTreeSet<Vec<u8>>,
     /// Functions and classes that neither PHP nor the file defines.
     pub(super) foreign: HashSet<Sym>,
@@ -65,7 +67,7 @@ fn own_functions() -> &'static HashSet<&'static [u8]> {
 }
 
 /// Says whether PHP, or one of its old versions, defines the function.
-fn is_php_function(name: &[u8]) -> bool {
+pub(super) fn is_php_function(name: &[u8]) -> bool {
     const OLD: [&[u8]; 16] = [
         b"mysql_", b"ereg", b"split", b"mcrypt_", b"posix_", b"pcntl_", b"mssql_", b"oci_", b"ora_", b"ibase_",
         b"win32_", b"sqlite_", b"sybase_", b"msql_", b"odbc_", b"ssh2_",
@@ -145,7 +147,7 @@ pub(super) fn is_own_class(name: &[u8]) -> bool {
 impl Profile {
     /// Takes note of a call.
     pub(super) fn note(&mut self, name: &[u8], values: &[Val]) {
-        if sink::is_validator(name) {
+        if function_table::is_validator(name) {
             self.validators += u32::from(values.iter().any(Val::is_ordered));
         }
         let power = match name {
@@ -166,13 +168,23 @@ impl Profile {
             b"mkdir" => power::FOLDER,
             b"touch" => power::TOUCH,
             b"mysql_connect" | b"mysqli_connect" | b"pg_connect" | b"mssql_connect" | b"oci_connect"
-            | b"mysql_pconnect" | b"mysql_query" | b"mysqli_query" | b"sqlite_open" | b"ora_logon" => power::DATABASE,
+            | b"mysql_pconnect" | b"sqlite_open" | b"ora_logon" => power::DATABASE,
+            b"mysql_query"
+            | b"mysqli_query"
+            | b"mysql_db_query"
+            | b"mssql_query"
+            | b"pg_query"
+            | b"pg_exec"
+            | b"sqlite_query"
+            | b"mysql_unbuffered_query" => power::STATEMENT,
             b"fsockopen"
             | b"pfsockopen"
             | b"socket_connect"
             | b"socket_bind"
             | b"stream_socket_client"
-            | b"socket_create" => {
+            | b"socket_create"
+            | b"stream_socket_server"
+            | b"socket_listen" => {
                 self.socket = true;
                 power::SOCKET
             }
@@ -188,16 +200,26 @@ impl Profile {
             }
         };
         self.present |= power;
+        self.takes_orders |=
+            values.iter().any(|value| value.t.as_ref().is_some_and(|taint| taint.from & from::NOBODY != 0));
         let arguments =
             if power == power::DATABASE { values } else { values.get(..values.len().min(2)).unwrap_or_default() };
-        if arguments.iter().any(|value| value.taint().is_some_and(|taint| taint.from & super::value::from::ORDERS != 0))
-        {
+        if arguments.iter().any(|value| value.taint().is_some_and(|taint| taint.from & from::ANY_ORDERS != 0)) {
             self.ordered |= power;
+        }
+        let is_free = |value: &Val| {
+            value.t.as_ref().is_some_and(|taint| {
+                taint.from & from::ANY_ORDERS != 0 && taint.flags & !(flag::WHOLE | flag::CHANGED) == 0
+            })
+        };
+        if arguments.iter().any(is_free) {
+            self.free |= power;
         }
     }
 
     fn probe(&mut self, name: &[u8], values: &[Val]) -> bool {
-        let head = values.first().map(|value| value.head().to_ascii_lowercase()).unwrap_or_default();
+        let head = values.first().map(Val::head).unwrap_or_default();
+        let head = head.get(..head.len().min(32)).unwrap_or_default().to_ascii_lowercase();
         let probe = match name {
             b"php_uname" => "php_uname",
             b"posix_getpwuid" | b"posix_getuid" | b"posix_geteuid" | b"posix_getgrgid" => "posix",

@@ -27,6 +27,7 @@ rules! {
     CALLBACK "TR-PHP-0103" "the request chooses the function that is called" WebShell ["T1505.003"];
     CALLBACK_PART "TR-PHP-0123" "the request names a part of the function that is called" Vulnerable [];
     INCLUDE_PART "TR-PHP-0124" "request input becomes part of an included path" Vulnerable [];
+    EXECUTING_CALLBACK "TR-PHP-0113" "a function that executes is used as a callback" WebShell ["T1505.003"];
     INCLUDE "TR-PHP-0104" "request input is included as code" WebShell ["T1505.003"];
     WRITE "TR-PHP-0105" "request input is written to a file of the request's choice" WebShell ["T1505.003", "T1105"];
     UPLOAD "TR-PHP-0106" "uploader that takes any file" WebShell ["T1505.003", "T1105"];
@@ -45,10 +46,10 @@ rules! {
     SHELL "TR-PHP-0301" "web shell: many powers over the host, at the request's order" WebShell ["T1505.003"];
     ANY_EXECUTOR "TR-PHP-0302" "tries one execution function after the other" WebShell ["T1505.003", "T1059.004"];
     REVERSE "TR-PHP-0303" "connects a shell with another host" WebShell ["T1059.004", "T1571"];
-    GATE "TR-PHP-0304" "password gate before execution" WebShell ["T1505.003"];
     MAILER "TR-PHP-0305" "sends mail in bulk to recipients from the request" WebShell ["T1586", "T1566"];
+    CONSOLE "TR-PHP-0307" "database console at the request's order" WebShell ["T1505.003", "T1213.006"];
+    BROWSER "TR-PHP-0308" "lists and shows whatever files the request names" WebShell ["T1505.003", "T1083"];
     DROPPER "TR-PHP-0306" "writes a hidden PHP file" WebShell ["T1505.003", "T1105"];
-    PICTURE "TR-PHP-0403" "PHP in a file that begins as a picture or archive" WebShell ["T1036.008", "T1505.003"];
     ENCODED "TR-PHP-0501" "encoded PHP, unreadable by analysis" Exposure ["T1027.002"];
 }
 

@@ -208,15 +208,11 @@ fn number(digits: Option<&[u8]>, radix: u32) -> Option<u32> {
 
 #[allow(clippy::cast_possible_truncation)]
 fn push(value: Option<u32>, digits: usize, lead: usize, out: &mut Vec<u8>) -> (usize, bool) {
-    match value {
-        // PHP, too, keeps the low eight bits of `\777`.
-        Some(value) => {
-            out.push(value as u8);
-            (lead + digits, (value as u8).is_ascii_alphanumeric())
-        }
-        None => {
-            out.push(b'\\');
-            (1, false)
-        }
-    }
+    let Some(value) = value else {
+        out.push(b'\\');
+        return (1, false);
+    };
+    // PHP, too, keeps the low eight bits of `\777`.
+    out.push(value as u8);
+    (lead + digits, (value as u8).is_ascii_alphanumeric())
 }

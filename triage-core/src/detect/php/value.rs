@@ -27,8 +27,12 @@ pub(super) mod from {
     pub(in super::super) const DATABASE: u16 = 32;
     /// The session or the environment.
     pub(in super::super) const SESSION: u16 = 64;
+    /// A variable that nobody sets: old PHP let the request set it.
+    pub(in super::super) const NOBODY: u16 = 128;
     /// What the request chooses for sure to be its own: not a server variable that it only colours.
     pub(in super::super) const ORDERS: u16 = REQUEST | UPLOAD;
+    /// What it may choose, in an old PHP too.
+    pub(in super::super) const ANY_ORDERS: u16 = ORDERS | NOBODY;
 }
 
 /// What was done to data on its way.
@@ -45,6 +49,8 @@ pub(super) mod flag {
     pub(in super::super) const FILTERED: u16 = 16;
     /// Is a key and not a value of the request.
     pub(in super::super) const KEY: u16 = 32;
+    /// Was changed on the way, and not only decoded.
+    pub(in super::super) const CHANGED: u16 = 128;
     /// Is the whole array of parameters.
     pub(in super::super) const WHOLE: u16 = 64;
 }
@@ -65,8 +71,10 @@ pub(super) mod made {
     pub(in super::super) const MATHS: u16 = 32;
     /// Unpacked: `gzinflate` and its like.
     pub(in super::super) const UNPACKED: u16 = 64;
+    /// Parts of it were replaced by others. Templates are made so too: it hides a name, but not code.
+    pub(in super::super) const SWAPPED: u16 = 128;
     /// All that hides.
-    pub(in super::super) const HIDDEN: u16 = CHARS | DECODED | ESCAPES | MATHS | UNPACKED;
+    pub(in super::super) const HIDDEN: u16 = CHARS | DECODED | ESCAPES | MATHS | UNPACKED | SWAPPED;
 }
 
 /// One step of the way of data.
@@ -109,7 +117,8 @@ impl Taint {
             (None, None) => None,
             (Some(a), None) | (None, Some(a)) => Some(a.clone()),
             (Some(a), Some(b)) => {
-                let strong = |taint: &Self| (taint.from & from::ORDERS != 0, taint.flags == 0);
+                let strong =
+                    |taint: &Self| (taint.from & from::ORDERS != 0, taint.flags & !(flag::WHOLE | flag::CHANGED) == 0);
                 let (first, other) = if strong(b) > strong(a) { (b, a) } else { (a, b) };
                 // What is checked on one way only counts as unchecked, where the other way carries orders too.
                 let flags = if other.from & from::ORDERS == 0 { first.flags } else { first.flags & other.flags };
@@ -132,6 +141,8 @@ pub(super) struct Arr {
     index: HashMap<Key, usize>,
     next: i64,
     depth: u16,
+    /// Where any of the listed elements comes from.
+    listed: Option<Taint>,
     /// What is known of elements that are not listed.
     pub(super) rest: Option<Taint>,
     /// There may be elements that are not listed.
@@ -160,6 +171,9 @@ impl Arr {
     pub(super) fn set(&mut self, key: Key, value: Val) {
         let value = if value.depth() >= MAX_DEPTH { Val { k: K::Unknown, ..value } } else { value };
         self.depth = self.depth.max(value.depth() + 1);
+        if let Some(taint) = value.taint() {
+            self.listed = Taint::join(self.listed.as_ref(), Some(&taint));
+        }
         if let Some(slot) = self.position(&key).and_then(|at| self.items.get_mut(at)) {
             slot.1 = value;
             return;
@@ -217,13 +231,7 @@ impl Arr {
     }
 
     pub(super) fn taint(&self) -> Option<Taint> {
-        let mut all = self.rest.clone();
-        for (_, value) in self.items.iter().take(4096) {
-            if value.t.is_some() {
-                all = Taint::join(all.as_ref(), value.t.as_ref());
-            }
-        }
-        all
+        Taint::join(self.rest.as_ref(), self.listed.as_ref())
     }
 }
 

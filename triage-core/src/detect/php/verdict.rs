@@ -1,6 +1,7 @@
 //! Weighs what was seen, in the light of what the file is as a whole.
 
 use super::interp::Interp;
+use super::ir::Stmt;
 use super::profile::power;
 use super::rule::{self, Hit, Rule};
 use crate::model::Severity;
@@ -28,7 +29,13 @@ pub(super) fn weigh(interp: &mut Interp<'_>, text: &[u8]) -> Vec<Hit> {
             };
             unit.classes.iter().filter(|class| foreign_parent(class)).count() * 2
         });
-    let alone = foreign < APPLICATION;
+    // What only declares is called by something else: it is a part, and does nothing by itself.
+    let acts = main.is_some_and(|unit| {
+        let acts =
+            |stmt: &u32| !matches!(unit.stmts.get(*stmt as usize), None | Some((Stmt::Nothing | Stmt::Return(_), _)));
+        unit.body.iter().any(acts)
+    });
+    let alone = foreign < APPLICATION && acts;
     for hit in &mut hits {
         if hit.is_contextual && (!alone || profile.validators > 2) {
             hit.severity = Severity::Low;
@@ -68,6 +75,17 @@ pub(super) fn weigh(interp: &mut Interp<'_>, text: &[u8]) -> Vec<Hit> {
             profile.executors.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
         hits.push(whole(&rule::ANY_EXECUTOR, (Severity::High, 80), all.join(", ")));
     }
+    let browses = power::LIST | power::READ;
+    if alone && profile.free & browses == browses && profile.validators == 0 {
+        hits.push(whole(
+            &rule::BROWSER,
+            (Severity::High, 60),
+            "lists folders and reads files by the request's path".into(),
+        ));
+    }
+    if alone && profile.ordered & power::DATABASE != 0 && profile.free & power::STATEMENT != 0 {
+        hits.push(whole(&rule::CONSOLE, (Severity::High, 60), "statements come from the request".into()));
+    }
     if profile.socket && profile.shell && alone {
         hits.push(whole(&rule::REVERSE, (Severity::High, 85), "starts a shell and opens a connection".into()));
     }
@@ -81,7 +99,7 @@ pub(super) fn weigh(interp: &mut Interp<'_>, text: &[u8]) -> Vec<Hit> {
             let what = format!("{:.0} of 100 bytes of code are letters or digits", letters * 100.0);
             hits.push(whole(&rule::SYMBOLS, (Severity::High, 75), what));
         }
-        if (unit.gotos >= 10 && unit.escaped >= 5) || (profile.hidden_calls >= 3 && profile.takes_orders) {
+        if (unit.gotos >= 10 && unit.escaped >= 5) || (profile.hidden_calls >= 3 && profile.takes_orders && alone) {
             hits.push(whole(&rule::SCRAMBLED, (Severity::High, 70), "jumps and hidden names".into()));
         }
     }
