@@ -37,7 +37,8 @@ impl Interp<'_> {
         let is_constant = args.iter().all(Val::is_known);
         let walks = self.walks.entry(func).or_default();
         *walks += 1;
-        if *walks > if is_constant { 20_000 } else { MAX_WALKS } {
+        let decodes = self.decoders.contains(&func);
+        if *walks > if is_constant && decodes { 20_000 } else { MAX_WALKS } {
             if let Some(value) = self.summaries.get(&func) {
                 return (value.clone(), Vec::new());
             }
@@ -99,6 +100,7 @@ impl Interp<'_> {
         };
         if is_constant && matches!(value.k, K::Str(_)) {
             value.made |= made::OWN;
+            self.decoders.insert(func);
         }
         let outs = function
             .params

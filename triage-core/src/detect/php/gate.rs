@@ -25,29 +25,23 @@ const SOURCES: [&str; 24] = [
     "filter_input",
     "import_request",
     "curl_exec",
-    "fsockopen",
-    "http://",
-    "https://",
+    "('http",
+    "(\"http",
     "getenv",
     "session_id",
     "exif_",
     "globals",
     "__file__",
+    "fsockopen",
 ];
 
-/// What runs, writes or calls.
-const SINKS: [&str; 44] = [
-    "eval",
-    "assert",
-    "system",
-    "exec",
-    "passthru",
-    "popen",
-    "proc_open",
-    "create_function",
+/// Functions that run, write or call, where orders reach them.
+const SINKS: [&str; 40] = [
     "preg_replace",
-    "mb_ereg",
+    "preg_filter",
+    "mb_ereg_replace",
     "call_user_func",
+    "call_user_func_array",
     "array_map",
     "array_filter",
     "array_walk",
@@ -57,14 +51,15 @@ const SINKS: [&str; 44] = [
     "array_reduce",
     "array_udiff",
     "array_uintersect",
-    "array_diff_u",
-    "array_intersect_u",
+    "array_diff_uassoc",
+    "array_diff_ukey",
+    "array_intersect_uassoc",
+    "array_intersect_ukey",
     "iterator_apply",
-    "register_",
+    "register_shutdown_function",
+    "register_tick_function",
     "set_error_handler",
-    "set_exception_handler",
     "ob_start",
-    "move_uploaded_file",
     "file_put_contents",
     "fwrite",
     "fputs",
@@ -72,19 +67,20 @@ const SINKS: [&str; 44] = [
     "unserialize",
     "extract",
     "parse_str",
-    "reflection",
+    "reflectionfunction",
     "fromcallable",
-    "ssh2_",
     "mail",
-    "putenv",
     "imap_open",
-    "ffi",
-    "`",
+    "cdef",
     "virtual",
+    "opendir",
+    "scandir",
+    "mysql_query",
+    "preg_replace_callback",
 ];
 
-/// What decodes or hides, and what runs a command or code and is worth a look whatever else there is.
-const HIDES: [&str; 34] = [
+/// Functions that run code or commands, or decode: worth a look whatever else there is.
+const HIDES: [&str; 30] = [
     "base64_decode",
     "gzinflate",
     "gzuncompress",
@@ -92,34 +88,37 @@ const HIDES: [&str; 34] = [
     "str_rot13",
     "strrev",
     "hex2bin",
-    "convert_uu",
-    "chr(",
-    "pack(",
-    "\\x",
-    "${",
-    "goto ",
-    "eval(",
-    "eval (",
-    "eval/",
-    "assert(",
-    "assert (",
-    "'assert",
-    "\"assert",
-    "_decrypt",
-    "system(",
-    "system (",
+    "convert_uudecode",
+    "chr",
+    "pack",
+    "eval",
+    "assert",
+    "system",
     "passthru",
     "popen",
     "shell_exec",
-    "exec(",
+    "exec",
     "proc_open",
-    "`$",
-    "$$",
-    "stream_socket_server",
-    "fsockopen",
+    "pcntl_exec",
     "create_function",
-    "gzuncompress",
+    "move_uploaded_file",
+    "stream_socket_server",
+    "putenv",
+    "openssl_decrypt",
+    "mcrypt_decrypt",
+    "ssh2_exec",
+    "dl",
+    "expect_popen",
+    "session_id",
+    "get_defined_vars",
 ];
+
+/// Signs of a hidden name or a jump, wherever they stand.
+const SIGNS: [&str; 6] = ["${\"", "${'", "goto ", "$$", "`$", "\\x6"];
+
+/// What puts names together, where something that is no name is called.
+const PIECES: [&str; 10] =
+    ["str_replace", "strtr", "substr", "implode", "join", "'.'", "\".\"", "'^'", "\"^\"", "array_diff"];
 
 /// What makes code of a file.
 const INCLUDES: [&str; 2] = ["include", "require"];
@@ -135,10 +134,20 @@ fn includes_a_picture(rest: &[u8]) -> bool {
 fn words() -> Option<&'static AhoCorasick> {
     static WORDS: OnceLock<Option<AhoCorasick>> = OnceLock::new();
     let build = || {
-        let all = SOURCES.iter().chain(&SINKS).chain(&HIDES).chain(&INCLUDES);
+        let all = SOURCES.iter().chain(&SINKS).chain(&HIDES).chain(&SIGNS).chain(&PIECES).chain(&INCLUDES);
         AhoCorasickBuilder::new().ascii_case_insensitive(true).build(all).ok()
     };
     WORDS.get_or_init(build).as_ref()
+}
+
+/// Says whether a word stands as the name of a function that is called, or as a text that may name one.
+fn is_function(content: &[u8], start: usize, end: usize) -> bool {
+    let before = start.checked_sub(1).and_then(|at| content.get(at)).copied().unwrap_or(b' ');
+    if before.is_ascii_alphanumeric() || matches!(before, b'_' | b'>' | b':' | b'$') {
+        return false;
+    }
+    let after = content.get(end..).unwrap_or_default().iter().take(64).find(|b| !b.is_ascii_whitespace());
+    matches!(after, Some(b'(' | b'\'' | b'"' | b'/' | b'#' | b'`' | b'\\'))
 }
 
 /// Says whether a file is PHP that could do harm.
@@ -146,28 +155,33 @@ pub(super) fn is_worth_it(content: &[u8]) -> bool {
     if !looks_like_php(content) && !content.windows(7).any(|part| part.eq_ignore_ascii_case(b"<script")) {
         return false;
     }
-    let (mut source, mut sink, mut hides) = (false, false, false);
     let Some(words) = words() else { return true };
+    let (mut source, mut sink, mut pieces) = (false, false, false);
     for found in words.find_overlapping_iter(content) {
-        let number = found.pattern().as_usize();
-        if number >= SOURCES.len() + SINKS.len() + HIDES.len() {
-            if includes_a_picture(content.get(found.end()..).unwrap_or_default()) {
-                return true;
-            }
-            continue;
-        }
+        let mut number = found.pattern().as_usize();
         if number < SOURCES.len() {
             source = true;
         } else if number < SOURCES.len() + SINKS.len() {
-            sink = true;
+            sink |= !sink && is_function(content, found.start(), found.end());
         } else {
-            hides = true;
+            number -= SOURCES.len() + SINKS.len();
+            if number < HIDES.len() {
+                if is_function(content, found.start(), found.end()) {
+                    return true;
+                }
+            } else if number < HIDES.len() + SIGNS.len() {
+                return true;
+            } else if number < HIDES.len() + SIGNS.len() + PIECES.len() {
+                pieces = true;
+            } else if includes_a_picture(content.get(found.end()..).unwrap_or_default()) {
+                return true;
+            }
         }
-        if source && (sink || hides) {
+        if source && sink {
             return true;
         }
     }
-    hides || calls_a_value(content, source) || is_strange(content)
+    ((source || pieces) && calls_a_value(content, source)) || is_strange(content)
 }
 
 /// Says whether something that is no name is called: `$x(`, `](`, `}(`.

@@ -44,9 +44,9 @@ pub(super) const CONSTRUCT: Sym = Sym(19);
 /// The path that stands for the sample itself.
 pub(super) const OWN_PATH: &[u8] = b"\x01/__FILE__.php";
 /// Walks of one function with unknown arguments.
-pub(super) const MAX_WALKS: u32 = 24;
+pub(super) const MAX_WALKS: u32 = 8;
 /// Calls of functions of the sample inside each other.
-pub(super) const MAX_CALLS: u32 = 8;
+pub(super) const MAX_CALLS: u32 = 6;
 /// Expressions inside each other, over all calls.
 pub(super) const MAX_DEPTH: u32 = 900;
 /// Turns of one loop whose condition is known.
@@ -99,6 +99,8 @@ pub(super) struct Interp<'a> {
     pub(super) props: HashMap<Sym, Val>,
     pub(super) consts: HashMap<Sym, Val>,
     pub(super) walks: HashMap<(usize, usize), u32>,
+    /// Functions of the sample that made a text of constants: worth walking again and again.
+    pub(super) decoders: HashSet<(usize, usize)>,
     pub(super) summaries: HashMap<(usize, usize), Val>,
     pub(super) active: Vec<(usize, usize)>,
     pub(super) checked: Vec<(Sym, Option<Vec<u8>>)>,
@@ -148,6 +150,7 @@ impl<'a> Interp<'a> {
             props: HashMap::new(),
             consts: HashMap::new(),
             walks: HashMap::new(),
+            decoders: HashSet::new(),
             summaries: HashMap::new(),
             active: Vec::new(),
             checked: Vec::new(),

@@ -30,6 +30,24 @@ impl Interp<'_> {
                 self.write(here, path.as_ref(), values.get(1), name);
             }
             b"move_uploaded_file" => self.upload(here, first, values.get(1)),
+            _ if name.ends_with(b"query") => {
+                let head = values.iter().map(Val::head).find(|head| !head.is_empty()).unwrap_or_default();
+                let head = head.get(..head.len().min(64 * 1024)).unwrap_or_default().to_ascii_lowercase();
+                let writes = has(&head, b"outfile") || has(&head, b"dumpfile");
+                if writes && has(&head, b"<?") {
+                    self.hit(here, &rule::DROPPER, (Severity::High, 80), None, "a statement that writes PHP to a file");
+                }
+            }
+            b"copy" | b"fopen" | b"file_get_contents"
+                if first.is_some_and(|path| path.head().starts_with(b"compress.zlib://") && path.t.is_some()) =>
+            {
+                if let Some(taint) = first.and_then(|path| path.t.clone())
+                    && taint.from & (from::REQUEST | from::NOBODY) != 0
+                {
+                    let what = "reads around the restrictions of PHP";
+                    self.contextual(here, &rule::BROWSER, (Severity::High, 70), &taint, what);
+                }
+            }
             b"copy" | b"rename" => {
                 let is_upload = |value: Option<&Val>| {
                     value.and_then(|value| value.t.as_ref()).is_some_and(|taint| taint.from & from::UPLOAD != 0)

@@ -245,6 +245,9 @@ impl Interp<'_> {
     ) -> Flow {
         let mut turns = 0_u32;
         let mut first = body_first;
+        // `while (true)` turns until something inside ends it; where nothing known does, a thousand turns say no more than three.
+        let endless = conditions.iter().all(|&id| matches!(at.unit.expr(id), Expr::Const(_) | Expr::Int(_)));
+        let most = if endless { 1_000 } else { MAX_TURNS };
         loop {
             if !first {
                 let mut truth = if conditions.is_empty() { Some(true) } else { None };
@@ -258,7 +261,7 @@ impl Interp<'_> {
                         }
                         return Flow::Next;
                     }
-                    Some(true) if turns < MAX_TURNS && self.fuel > 0 && (turns < 3 || !conditions.is_empty()) => {}
+                    Some(true) if turns < most && self.fuel > 0 && (turns < 3 || !conditions.is_empty()) => {}
                     _ => return self.unknown_loop(at, conditions, steps, body),
                 }
             }

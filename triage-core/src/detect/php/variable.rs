@@ -156,7 +156,8 @@ impl Interp<'_> {
     }
 
     pub(super) fn update_var(&mut self, name: Sym, change: &mut dyn FnMut(&mut Self, Val) -> Val) {
-        let old = self.frame_of(name).and_then(|frame| frame.vars.remove(&name)).unwrap_or_else(|| K::Null.into());
+        let slot = self.frame_of(name).and_then(|frame| frame.vars.get_mut(&name));
+        let old = slot.map_or_else(|| K::Null.into(), std::mem::take);
         let value = change(self, old);
         if let Some(frame) = self.frame_of(name) {
             frame.vars.insert(name, value);
