@@ -36,7 +36,23 @@ const SOURCES: [&str; 24] = [
 ];
 
 /// Functions that run, write or call, where orders reach them.
-const SINKS: [&str; 40] = [
+const SINKS: [&str; 56] = [
+    "forward_static_call",
+    "forward_static_call_array",
+    "array_udiff_assoc",
+    "array_udiff_uassoc",
+    "array_uintersect_assoc",
+    "array_uintersect_uassoc",
+    "array_walk_recursive",
+    "mb_ereg_replace_callback",
+    "set_exception_handler",
+    "header_register_callback",
+    "spl_autoload_register",
+    "mysqli_query",
+    "pg_query",
+    "preg_replace_callback_array",
+    "highlight_file",
+    "show_source",
     "preg_replace",
     "preg_filter",
     "mb_ereg_replace",

@@ -228,7 +228,6 @@ pub(super) struct Unit {
     pub(super) gotos: u32,
     /// String literals in which letters and digits are written as escapes.
     pub(super) escaped: u32,
-    pub(super) comments: u32,
     pub(super) code_bytes: u32,
     pub(super) word_bytes: u32,
     pub(super) variables: u32,

@@ -53,8 +53,6 @@ pub(super) struct Lexed {
     pub(super) tokens: Vec<Token>,
     /// The tokens did not all fit.
     pub(super) cut: bool,
-    /// Comments between code.
-    pub(super) comments: u32,
     /// Bytes of PHP code, blanks, comments and strings left out.
     pub(super) code_bytes: u32,
     /// Of these, letters and digits.
@@ -201,7 +199,6 @@ impl Lexer<'_> {
             b'#' => self.line_comment(),
             b'/' if next == b'/' => self.line_comment(),
             b'/' if next == b'*' => {
-                self.out.comments += 1;
                 let end = find(self.src, self.pos + 2, b"*/").map_or(self.src.len(), |at| at + 2);
                 self.skip_to(end);
             }

@@ -310,7 +310,7 @@ impl Interp<'_> {
                 _ => Val::unknown(),
             };
         }
-        let from = if lower.starts_with(b"php://input") || lower.starts_with(b"php://stdin") {
+        let from = if lower.starts_with(b"php://input") {
             self.profile.takes_orders = true;
             from::REQUEST
         } else if own {

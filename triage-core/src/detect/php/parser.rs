@@ -29,7 +29,6 @@ pub(super) fn parse(src: &[u8], in_php: bool, names: &mut Names, max_tokens: usi
     let lexed = lex(src, 0, in_php, max_tokens);
     let unit = Unit {
         cut: lexed.cut,
-        comments: lexed.comments,
         code_bytes: lexed.code_bytes,
         word_bytes: lexed.word_bytes,
         variables: lexed.variables,

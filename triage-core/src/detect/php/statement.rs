@@ -122,7 +122,10 @@ impl Interp<'_> {
             Stmt::Unset(targets) => {
                 for &target in targets {
                     if let Expr::Var(name) = at.unit.expr(target) {
-                        self.set_var(*name, K::Null.into());
+                        // Unset on one way only: what it was still holds on the other.
+                        if self.weak == 0 {
+                            self.set_var(*name, K::Null.into());
+                        }
                     } else if let Expr::Index(base, Some(index)) = at.unit.expr(target)
                         && let Some(key) = self.eval(at, *index).key()
                     {

@@ -197,6 +197,12 @@ fn what_was_checked_or_is_only_a_part_is_no_shell() {
 }
 
 #[test]
+fn what_a_command_line_gives_is_no_order_of_a_request() {
+    passes("system($argv[1]); exec($argc);");
+    passes("$line = fgets(fopen('php://stdin', 'r')); call_user_func($line, $line);");
+}
+
+#[test]
 fn library_code_is_passed_over() {
     let library = "<?php\nnamespace A\\B;\nclass C extends D {\n  public function e(array $f) { return array_merge($f, []); }\n}\n";
     assert!(!super::gate::is_worth_it(library.as_bytes()));
@@ -304,13 +310,13 @@ fn a_limit_is_a_gap_and_no_finding() {
 
 #[test]
 fn a_bomb_unpacks_to_a_limit() {
+    use base64::Engine as _;
     use std::io::Write as _;
     let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
     let zeros = vec![b' '; 1 << 20];
     for _ in 0..64 {
         encoder.write_all(&zeros).unwrap();
     }
-    use base64::Engine as _;
     let packed = base64::engine::general_purpose::STANDARD.encode(encoder.finish().unwrap());
     let text = format!("<?php exit; eval(gzinflate(base64_decode('{packed}')));");
     let analysis = analyse(text.as_bytes(), &Limits::default()).unwrap();

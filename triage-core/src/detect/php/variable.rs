@@ -42,7 +42,10 @@ impl Interp<'_> {
     /// Says whether a global variable that has no value yet could only have got one from outside.
     pub(super) fn is_unset(&self, name: Sym) -> bool {
         let is_global = self.frames.len() == 1 || self.frames.last().is_some_and(|frame| frame.globals.contains(&name));
-        is_global && self.units.len() == 1 && self.profile.includes == 0 && !self.assigned.contains(&name)
+        let text = self.names.text(name);
+        // These PHP itself sets.
+        let is_php = matches!(text.as_ref(), b"argv" | b"argc" | b"php_errormsg" | b"http_response_header");
+        is_global && !is_php && self.units.len() == 1 && self.profile.includes == 0 && !self.assigned.contains(&name)
     }
 
     pub(super) fn superglobal(&mut self, name: Sym, place: (u32, u16)) -> Val {

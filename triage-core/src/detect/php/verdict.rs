@@ -44,7 +44,6 @@ pub(super) fn weigh(interp: &mut Interp<'_>, text: &[u8]) -> Vec<Hit> {
     }
     let is_ordered = |power: u32| profile.ordered & power != 0;
     let count = |mask: u32| (profile.ordered & mask).count_ones();
-    let has_hit = |hits: &[Hit], least: Severity| hits.iter().any(|hit| hit.severity >= least);
     let executors = profile.executors.len();
     let files = power::WRITE
         | power::DELETE
@@ -64,7 +63,7 @@ pub(super) fn weigh(interp: &mut Interp<'_>, text: &[u8]) -> Vec<Hit> {
             + u32::from(profile.socket)
             + u32::from(profile.present & power::INFO != 0)
             + u32::try_from(executors).unwrap_or(9).saturating_sub(1);
-        let strong = count(files) >= 4 || (runs && count(files) >= 1) || (executors >= 3 && count(files) >= 1);
+        let strong = count(files) >= 4 || (runs && count(files) >= 2) || (executors >= 3 && runs && count(files) >= 1);
         if strong && score >= 5 {
             let what = format!("powers: {}", names_of(profile.ordered | (profile.present & power::EXECUTE)));
             hits.push(whole(&rule::SHELL, (Severity::High, 85), what));
@@ -110,7 +109,6 @@ pub(super) fn weigh(interp: &mut Interp<'_>, text: &[u8]) -> Vec<Hit> {
             "names the request's variables in a hidden way".into(),
         ));
     }
-    let _ = has_hit;
     if super::finding::is_encoded(text) {
         hits.push(whole(&rule::ENCODED, (Severity::Info, 90), "encoded for a loader".into()));
     }
