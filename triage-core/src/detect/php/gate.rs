@@ -1,7 +1,7 @@
 //! Decides in one pass over the bytes whether a file is worth the analysis.
 //!
-//! Most PHP is library code without a way in: it neither reads the request nor runs, decodes or hides anything. What is passed over here
-//! could not have been found by the analysis either: no rule fires without one of these words, or without a name that hides.
+//! Most PHP is library code without a way in: it neither reads the request nor runs, decodes or hides anything. What is passed over
+//! here calls nothing but names that are written out, and none of those that a rule is about together with a source of orders.
 
 use super::super::looks_like_php;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
@@ -129,12 +129,9 @@ const HIDES: [&str; 30] = [
     "get_defined_vars",
 ];
 
-/// Signs of a hidden name or a jump, wherever they stand.
-const SIGNS: [&str; 6] = ["${\"", "${'", "goto ", "$$", "`$", "\\x6"];
-
-/// What puts names together, where something that is no name is called.
-const PIECES: [&str; 10] =
-    ["str_replace", "strtr", "substr", "implode", "join", "'.'", "\".\"", "'^'", "\"^\"", "array_diff"];
+/// Signs of a hidden name, a jump or an encoder, wherever they stand.
+const SIGNS: [&str; 11] =
+    ["`{$", "_il_exec", "ioncube", "sg_load", "@zend;", "${\"", "${'", "goto ", "$$", "`$", "\\x6"];
 
 /// What makes code of a file.
 const INCLUDES: [&str; 2] = ["include", "require"];
@@ -150,7 +147,7 @@ fn includes_a_picture(rest: &[u8]) -> bool {
 fn words() -> Option<&'static AhoCorasick> {
     static WORDS: OnceLock<Option<AhoCorasick>> = OnceLock::new();
     let build = || {
-        let all = SOURCES.iter().chain(&SINKS).chain(&HIDES).chain(&SIGNS).chain(&PIECES).chain(&INCLUDES);
+        let all = SOURCES.iter().chain(&SINKS).chain(&HIDES).chain(&SIGNS).chain(&INCLUDES);
         AhoCorasickBuilder::new().ascii_case_insensitive(true).build(all).ok()
     };
     WORDS.get_or_init(build).as_ref()
@@ -172,7 +169,7 @@ pub(super) fn is_worth_it(content: &[u8]) -> bool {
         return false;
     }
     let Some(words) = words() else { return true };
-    let (mut source, mut sink, mut pieces) = (false, false, false);
+    let (mut source, mut sink) = (false, false);
     for found in words.find_overlapping_iter(content) {
         let mut number = found.pattern().as_usize();
         if number < SOURCES.len() {
@@ -185,11 +182,9 @@ pub(super) fn is_worth_it(content: &[u8]) -> bool {
                 if is_function(content, found.start(), found.end()) {
                     return true;
                 }
-            } else if number < HIDES.len() + SIGNS.len() {
-                return true;
-            } else if number < HIDES.len() + SIGNS.len() + PIECES.len() {
-                pieces = true;
-            } else if includes_a_picture(content.get(found.end()..).unwrap_or_default()) {
+            } else if number < HIDES.len() + SIGNS.len()
+                || includes_a_picture(content.get(found.end()..).unwrap_or_default())
+            {
                 return true;
             }
         }
@@ -197,7 +192,7 @@ pub(super) fn is_worth_it(content: &[u8]) -> bool {
             return true;
         }
     }
-    ((source || pieces) && calls_a_value(content, source)) || is_strange(content)
+    calls_a_value(content, source) || is_strange(content)
 }
 
 /// Says whether something that is no name is called: `$x(`, `](`, `}(`.
