@@ -11,6 +11,7 @@ mod indicator;
 mod known_good;
 mod module_signature;
 mod packages;
+mod php;
 mod placement;
 mod process;
 mod rules;
@@ -30,6 +31,7 @@ pub use indicator::{
 pub use known_good::{Authority, Digests, Judgement, KnownGood, Standing};
 pub use module_signature::ModuleSignatureDetector;
 pub use packages::PackageDetector;
+pub use php::{LayerScanner, Limits as PhpLimits, PhpDetector};
 pub use placement::PlacementDetector;
 pub use process::ProcessDetector;
 pub use rules::{ProblemKind, RuleInfo, RuleProblem, RuleSet, RuleSource};
@@ -158,6 +160,7 @@ impl Detectors {
             Box::new(CronDetector::new(Arc::clone(&indicators))),
             Box::new(PlacementDetector),
             Box::new(ProcessDetector::new(Arc::clone(&indicators))),
+            Box::new(PhpDetector::default()),
             Box::new(TamperingDetector::new(Arc::clone(&indicators))),
             Box::new(ModuleSignatureDetector::new(indicators)),
             Box::new(PackageDetector::new()),

@@ -1,0 +1,156 @@
+//! Where data becomes files, or files become code.
+
+use super::function_table::{data_url, has, is_executable, is_odd_data};
+use super::interp::{At, Interp, OWN_PATH};
+use super::ir::Id;
+use super::profile::power;
+use super::rule::{self, Rule};
+use super::value::{Taint, Val, flag, from, made};
+use crate::model::Severity;
+use std::rc::Rc;
+
+impl Interp<'_> {
+    /// What a copied file holds.
+    pub(super) fn copied(&mut self, (at, id): (At<'_>, Id), source: &Val) -> Val {
+        let head = source.head().to_ascii_lowercase();
+        let place = self.place(at, id);
+        if head.starts_with(b"http://") || head.starts_with(b"https://") || head.starts_with(b"ftp://") {
+            return Val::tainted(Some(Taint::new(from::REMOTE, 0, place, "copy() from another host")));
+        }
+        if source.is_ordered() { source.clone() } else { Val::unknown() }
+    }
+
+    /// `include` and its like.
+    pub(super) fn include(&mut self, here: (At<'_>, Id), path: &Val) -> Val {
+        self.profile.includes += 1;
+        let lower = path.head().to_ascii_lowercase();
+        if lower.starts_with(b"data:") && path.is_known() {
+            let Some(text) = data_url(path.head()) else { return Val::unknown() };
+            let text = Rc::new(text);
+            self.hit(here, &rule::HIDDEN_CODE, (Severity::High, 85), None, "include of a data: address");
+            return self.run_layer(here, &text, false, true);
+        }
+        if lower.starts_with(b"php://input") || (lower.starts_with(b"php://filter") && has(&lower, b"php://input")) {
+            self.profile.takes_orders = true;
+            let place = self.place(here.0, here.1);
+            let taint = Taint::new(from::REQUEST, 0, place, "php://input");
+            self.hit(here, &rule::INCLUDE, (Severity::Critical, 95), Some(&taint), "include");
+            return Val::unknown();
+        }
+        if let Some(taint) = &path.t
+            && taint.from & from::ORDERS != 0
+        {
+            let whole = path.tail().is_empty() && taint.flags & !(flag::WHOLE | flag::CHANGED) == 0;
+            self.profile.ordered |= power::INCLUDE;
+            if taint.from & from::UPLOAD != 0 && whole {
+                self.hit(here, &rule::INCLUDE, (Severity::Critical, 90), Some(taint), "include of an uploaded file");
+            } else if whole {
+                self.hit(here, &rule::INCLUDE, (Severity::High, 75), Some(taint), "include");
+            } else {
+                self.hit(
+                    here,
+                    &rule::INCLUDE_PART,
+                    (Severity::Low, 40),
+                    Some(taint),
+                    "include of a part of the request",
+                );
+            }
+            return Val::unknown();
+        }
+        if lower.starts_with(b"http://") || lower.starts_with(b"https://") || lower.starts_with(b"ftp://") {
+            self.hit(here, &rule::REMOTE_CODE, (Severity::High, 85), path.t.as_ref(), "include from another host");
+            return Val::unknown();
+        }
+        let hidden = path.made & (made::ESCAPES | made::DECODED | made::MATHS) != 0;
+        if path.is_known() && path.bytes().is_some_and(|text| text.len() > 2) {
+            let odd = is_odd_data(path.tail());
+            let is_path = lower.starts_with(b"/") || lower.starts_with(b"\x01") || has(&lower, b"..");
+            // Tools for languages and themes turn names into paths with str_replace; escapes for letters have no such reason.
+            if path.made & made::ESCAPES != 0 || (hidden && odd) || (path.made & made::UNPACKED != 0) {
+                self.hit(here, &rule::HIDDEN_INCLUDE, (Severity::High, 85), None, "include");
+            } else if odd && !lower.ends_with(b".svg") && !lower.ends_with(b".css") {
+                let weight = if is_path { 70 } else { 65 };
+                self.hit(here, &rule::HIDDEN_INCLUDE, (Severity::High, weight), None, "include of a picture");
+            }
+        }
+        Val::unknown()
+    }
+
+    /// A file that is written.
+    pub(super) fn write(&mut self, here: (At<'_>, Id), path: Option<&Val>, data: Option<&Val>, how: &[u8]) {
+        let (Some(path), Some(data)) = (path, data) else { return };
+        let what = format!("{}()", String::from_utf8_lossy(how));
+        if [path, data].iter().any(|value| value.t.as_ref().is_some_and(|taint| taint.from & from::ANY_ORDERS != 0)) {
+            self.profile.ordered |= power::WRITE;
+        }
+        let socket = path.head().starts_with(b"tcp://");
+        let executable = is_executable(path.tail()) || path.head() == OWN_PATH;
+        // What is written is what a later request runs: look into it.
+        if let Some(text) = data.bytes().filter(|text| text.len() > 12 && has(text, b"<?"))
+            && !socket
+            && (executable || !path.is_known())
+        {
+            let is_hidden = data.made & made::HIDDEN != 0;
+            if executable && data.made & (made::DECODED | made::UNPACKED) != 0 {
+                self.hit(here, &rule::DROPPER, (Severity::High, 85), None, &what);
+            }
+            self.run_layer(here, &text, false, is_hidden);
+            return;
+        }
+        let hidden = data.made & (made::DECODED | made::UNPACKED) != 0;
+        let path_free = path.t.as_ref().is_some_and(|taint| {
+            taint.from & from::ANY_ORDERS != 0 && taint.flags & (flag::CHECKED | flag::FILTERED) == 0
+        }) && (path.tail().is_empty() || executable);
+        let Some(taint) = data.taint() else {
+            if let Some(taint) = path.t.clone().filter(|_| hidden && path_free && !socket) {
+                self.contextual(here, &rule::WRITE, (Severity::High, 70), &taint, &what);
+            }
+            return;
+        };
+        let data_inner = taint.flags & (flag::INNER | flag::CHECKED | flag::FILTERED) != 0;
+        if taint.from & from::ANY_ORDERS != 0 && !socket {
+            if (path_free || executable) && !data_inner {
+                let rule = &rule::WRITE;
+                self.contextual(here, rule, (Severity::High, 80), &taint, &what);
+            }
+        } else if hidden && path_free && !socket && taint.from & from::REMOTE == 0 {
+            self.contextual(here, &rule::WRITE, (Severity::High, 70), &taint, &what);
+        } else if taint.from & from::REMOTE != 0
+            && taint.flags & flag::CHANGED == 0
+            && (executable || path_free)
+            && !socket
+        {
+            self.contextual(here, &rule::REMOTE_WRITE, (Severity::High, 75), &taint, &what);
+        }
+    }
+
+    /// A hit whose weight depends on what else the file is: decided at the end.
+    pub(super) fn contextual(
+        &mut self,
+        here: (At<'_>, Id),
+        rule: &'static Rule,
+        weight: (Severity, u8),
+        taint: &Taint,
+        what: &str,
+    ) {
+        self.hit(here, rule, weight, Some(taint), what);
+        if let Some(hit) = self.hits.last_mut()
+            && hit.rule.id == rule.id
+        {
+            hit.is_contextual = true;
+        }
+    }
+
+    pub(super) fn upload(&mut self, here: (At<'_>, Id), source: Option<&Val>, target: Option<&Val>) {
+        self.profile.ordered |= power::UPLOAD;
+        let (Some(source), Some(target)) = (source, target) else { return };
+        let tail = target.tail();
+        let Some(taint) = target.t.as_ref().or(source.t.as_ref()) else { return };
+        let named = target.t.as_ref().is_some_and(|taint| taint.from & from::ORDERS != 0);
+        let checked = target.t.as_ref().is_some_and(|taint| taint.flags & (flag::CHECKED | flag::FILTERED) != 0);
+        if checked || !(is_executable(tail) || (named && tail.is_empty())) {
+            return;
+        }
+        self.contextual(here, &rule::UPLOAD, (Severity::High, 75), taint, "stores an upload under the request's name");
+    }
+}
