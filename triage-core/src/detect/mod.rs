@@ -31,14 +31,14 @@ pub use indicator::{
 pub use known_good::{Authority, Digests, Judgement, KnownGood, Standing};
 pub use module_signature::ModuleSignatureDetector;
 pub use packages::PackageDetector;
-pub use php::{LayerScanner, Limits as PhpLimits, PhpDetector};
+pub use php::{Limits as PhpLimits, PhpDetector};
 pub use placement::PlacementDetector;
 pub use process::ProcessDetector;
 pub use rules::{ProblemKind, RuleInfo, RuleProblem, RuleSet, RuleSource};
 pub use tampering::TamperingDetector;
 pub use yara::{RuleCost, RuleProfiler, YaraDetector, YaraOptions};
 
-use crate::model::{Evidence, EvidencePath, Finding, Gap, GapReason, Outcome, Record, Subject};
+use crate::model::{Digest, Evidence, EvidencePath, Finding, Gap, GapReason, Outcome, Record, Subject};
 use crate::sweep::{Swept, Visitor, Window};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,6 +63,13 @@ pub trait Detector: Send + Sync {
     /// without its content.
     fn inspect_large(&self, file: &Swept<'_>, report: &mut Report) {
         self.inspect(&Swept { content: None, ..*file }, report);
+    }
+
+    /// Says whether it also looks at contents that stand inside others. They come to [`Detector::inspect`] under the path that they
+    /// would have on a host; what is found in them is said of the file that holds them. So this is for detectors that judge a content by itself.
+    fn looks_inside(&self, inside: Inside) -> bool {
+        let _ = inside;
+        false
     }
 
     /// What it has learnt of the files that vendors ship; asked for after every detector has concluded. Findings about
@@ -95,6 +102,10 @@ impl<D: Detector + ?Sized> Detector for Arc<D> {
         (**self).inspect_large(file, report);
     }
 
+    fn looks_inside(&self, inside: Inside) -> bool {
+        (**self).looks_inside(inside)
+    }
+
     fn authorities(&self) -> Vec<Box<dyn Authority + '_>> {
         (**self).authorities()
     }
@@ -111,6 +122,27 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What could not be judged.
     pub gaps: Vec<Gap>,
+    /// Code that was decoded from the content, for the other detectors.
+    pub layers: Vec<Layer>,
+}
+
+/// How a content stands inside another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Inside {
+    /// Code that the file decodes and runs.
+    Layer,
+}
+
+/// Code that stands encoded in code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// The decoded code, without an opening tag.
+    pub text: Vec<u8>,
+    /// The line of the layer above that decodes it, from 1.
+    pub line: u32,
+    /// Layers around it; 1 for what stands in the file's own text.
+    pub depth: u16,
 }
 
 /// What is known of the evidence as a whole when the conclusions are drawn.
@@ -171,11 +203,7 @@ impl Detectors {
 
     /// Shows one record of a host's volatile state to all of them.
     pub fn consider(&self, record: &Record) {
-        let mut report = Report::default();
-        for detector in &self.detectors {
-            guarded(&EvidencePath::root(), &mut report, |report| detector.consider(record, report));
-        }
-        self.keep(report);
+        self.keep(self.ask(&EvidencePath::root(), |detector, report| detector.consider(record, report)));
     }
 
     fn keep(&self, mut report: Report) {
@@ -205,25 +233,46 @@ impl Detectors {
 
 impl Visitor for Detectors {
     fn visit(&self, file: &Swept<'_>) {
-        self.ask(file.path, |detector, report| detector.inspect(file, report));
+        let mut report = self.ask(file.path, |detector, report| detector.inspect(file, report));
+        for layer in std::mem::take(&mut report.layers) {
+            let place = format!("decoded by line {} of layer {}", layer.line, layer.depth.saturating_sub(1));
+            let place = Evidence::Attribute { name: "layer".to_owned(), value: place.as_str().into() };
+            let code = Swept { sha256: Some(Digest::of(&layer.text)), content: Some(&layer.text), ..*file };
+            let inside = self.ask(file.path, |detector, report| {
+                if detector.looks_inside(Inside::Layer) {
+                    detector.inspect(&code, report);
+                }
+            });
+            report.add_from_inside(inside, file, &place);
+        }
+        self.keep(report);
     }
 
     fn visit_window(&self, window: &Window<'_>) {
-        self.ask(window.file.path, |detector, report| detector.inspect_window(window, report));
+        self.keep(self.ask(window.file.path, |detector, report| detector.inspect_window(window, report)));
     }
 
     fn visit_large(&self, file: &Swept<'_>) {
-        self.ask(file.path, |detector, report| detector.inspect_large(file, report));
+        self.keep(self.ask(file.path, |detector, report| detector.inspect_large(file, report)));
     }
 }
 
 impl Detectors {
-    fn ask(&self, path: &EvidencePath, question: impl Fn(&dyn Detector, &mut Report)) {
+    fn ask(&self, path: &EvidencePath, question: impl Fn(&dyn Detector, &mut Report)) -> Report {
         let mut report = Report::default();
         for detector in &self.detectors {
             guarded(path, &mut report, |report| question(detector.as_ref(), report));
         }
-        self.keep(report);
+        report
+    }
+}
+
+impl Report {
+    /// Takes over what was found in a content inside `file`, as something that is true of the file.
+    fn add_from_inside(&mut self, inside: Report, file: &Swept<'_>, place: &Evidence) {
+        let subject = Subject::File { path: file.path.clone(), sha256: file.sha256 };
+        self.findings.extend(inside.findings.into_iter().map(|found| found.inside(subject.clone(), place.clone())));
+        self.gaps.extend(inside.gaps.into_iter().map(|gap| Gap { path: file.path.clone(), ..gap }));
     }
 }
 

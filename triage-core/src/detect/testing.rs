@@ -77,6 +77,11 @@ impl Scene {
         self.visit(Detectors::new(vec![Box::new(detector)]), self.objects.iter())
     }
 
+    /// What these detectors find.
+    pub(super) fn findings_of(&self, detectors: Detectors) -> Vec<Finding> {
+        self.visit(detectors, self.objects.iter()).value
+    }
+
     fn run<'a>(
         &self,
         objects: impl Iterator<Item = &'a (EvidencePath, FileMeta, Option<Vec<u8>>)>,

@@ -326,7 +326,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A finding without techniques or references; its id is computed here and nowhere else.
+    /// A finding without techniques or references; its id is made of the rule and the subject.
     pub fn new(
         rule: impl Into<String>,
         title: impl Into<String>,
@@ -361,6 +361,15 @@ impl Finding {
     #[must_use]
     pub fn with_references<S: Into<String>>(mut self, references: impl IntoIterator<Item = S>) -> Self {
         self.references.extend(references.into_iter().map(Into::into));
+        self
+    }
+
+    /// The same finding about `subject`, which holds what it was found in at `place`.
+    #[must_use]
+    pub fn inside(mut self, subject: Subject, place: Evidence) -> Self {
+        self.id = Self::id_of(&self.rule, &subject);
+        self.subject = subject;
+        self.evidence.push(place);
         self
     }
 

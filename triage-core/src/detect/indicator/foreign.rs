@@ -2,7 +2,7 @@
 
 use super::import::{Foreign, Sought};
 use crate::detect::tampering::is_startup_script;
-use crate::detect::{Detector, Report};
+use crate::detect::{Detector, Inside, Report};
 use crate::model::{Category, Digest, Evidence, EvidencePath, Finding, Gap, GapReason, RawText, Severity, Subject};
 use crate::parse::Format;
 use crate::sweep::{Swept, Window};
@@ -251,6 +251,10 @@ impl Detector for ForeignDetector {
         for at in by_hash {
             report.findings.extend(self.finding(at, subject(), Vec::new(), (Severity::High, 90)));
         }
+    }
+
+    fn looks_inside(&self, _: Inside) -> bool {
+        true
     }
 
     fn inspect_window(&self, window: &Window<'_>, report: &mut Report) {

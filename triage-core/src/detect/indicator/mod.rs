@@ -6,7 +6,7 @@ mod import;
 pub use foreign::ForeignDetector;
 pub use import::{Foreign, Import, ImportError, ImportProblem, Sought, import};
 
-use super::{Detector, Report};
+use super::{Detector, Inside, Report};
 use crate::model::{
     Category, Digest, Evidence, EvidencePath, Finding, Pattern, PatternError, RawText, Severity, Subject,
 };
@@ -266,6 +266,10 @@ impl Detector for IndicatorDetector {
         if let Some(content) = file.content.filter(|_| file.meta.is_file()) {
             self.texts(file, content, report);
         }
+    }
+
+    fn looks_inside(&self, _: Inside) -> bool {
+        true
     }
 }
 

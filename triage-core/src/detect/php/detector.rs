@@ -1,35 +1,20 @@
 //! The analyser as a detector of the sweep.
 
 use super::{Limits, analyse, finding, gate};
-use crate::detect::{Detector, Report};
-use crate::model::{EvidencePath, FileKind, Finding, Gap, GapReason, Subject};
+use crate::detect::{Detector, Layer, Report};
+use crate::model::{FileKind, Gap, GapReason, Subject};
 use crate::sweep::Swept;
-use std::sync::Arc;
 
-/// Looks into code that was found hidden in code, as another engine would look into a file.
-pub trait LayerScanner: Send + Sync {
-    /// What it finds in a layer of the file at `path`; the findings are about the file.
-    fn scan_layer(&self, path: &EvidencePath, layer: &[u8]) -> Vec<Finding>;
-}
-
-/// Analyses each PHP file.
+/// Analyses each PHP file, and gives the code that it decodes to the other detectors.
 #[derive(Default)]
 pub struct PhpDetector {
     limits: Limits,
-    layers: Option<Arc<dyn LayerScanner>>,
 }
 
 impl PhpDetector {
     /// A detector with `limits` for each file.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, layers: None }
-    }
-
-    /// The same detector, which gives each decoded layer to `scanner` too.
-    #[must_use]
-    pub fn with_layers(mut self, scanner: Arc<dyn LayerScanner>) -> Self {
-        self.layers = Some(scanner);
-        self
+        Self { limits }
     }
 }
 
@@ -51,10 +36,7 @@ impl Detector for PhpDetector {
         }
         let subject = Subject::File { path: file.path.clone(), sha256: file.sha256 };
         report.findings.extend(finding::findings(&analysis, content, &subject));
-        if let Some(scanner) = &self.layers {
-            for layer in &analysis.layers {
-                report.findings.extend(scanner.scan_layer(file.path, &layer.text));
-            }
-        }
+        let layers = analysis.layers.into_iter().filter(|layer| layer.is_hidden);
+        report.layers.extend(layers.map(|layer| Layer { text: layer.text, line: layer.line, depth: layer.depth }));
     }
 }

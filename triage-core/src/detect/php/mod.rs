@@ -52,7 +52,7 @@ mod value;
 mod variable;
 mod verdict;
 
-pub use detector::{LayerScanner, PhpDetector};
+pub use detector::PhpDetector;
 
 use std::rc::Rc;
 

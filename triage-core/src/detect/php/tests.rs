@@ -2,8 +2,8 @@
 
 use super::{Limits, PhpDetector, analyse};
 use crate::detect::testing::Scene;
-use crate::detect::{Detector, Report};
-use crate::model::{EvidencePath, FileKind, FileMeta, Finding, Mode, Severity};
+use crate::detect::{Detector, Detectors, Report, RuleSet, RuleSource, YaraDetector, YaraOptions};
+use crate::model::{Evidence, EvidencePath, FileKind, FileMeta, Finding, Mode, Severity};
 use crate::sweep::Swept;
 use proptest::prelude::*;
 
@@ -223,28 +223,18 @@ fn a_scene_without_shells_stays_silent() {
 }
 
 #[test]
-fn layers_are_given_to_the_other_engine() {
-    struct Keeps;
-    impl super::LayerScanner for Keeps {
-        fn scan_layer(&self, path: &EvidencePath, layer: &[u8]) -> Vec<Finding> {
-            let subject = crate::model::Subject::File { path: path.clone(), sha256: None };
-            let text = String::from_utf8_lossy(layer).into_owned();
-            vec![Finding::new(
-                "TR-TEST-0009",
-                text,
-                (crate::model::Category::WebShell, Severity::Low, 1),
-                subject,
-                vec![],
-            )]
-        }
-    }
-    let detector = PhpDetector::default().with_layers(std::sync::Arc::new(Keeps));
-    let path = EvidencePath::new("/x.php").unwrap();
-    let meta = FileMeta::bare(FileKind::File, Mode::new(0o644), 0);
-    let mut report = Report::default();
-    let content = b"<?php exit; eval(base64_decode('ZWNobyAxOw=='));";
-    detector.inspect(&Swept { path: &path, meta: &meta, sha256: None, content: Some(content) }, &mut report);
-    assert!(report.findings.iter().any(|finding| finding.title == "echo 1;"));
+fn a_rule_that_only_matches_the_decoded_code_finds_it() {
+    let rule = r#"rule inner { meta: id = "T-0001" strings: $a = "needle-in-a-layer" condition: $a }"#;
+    let source = RuleSource { name: "t.yar".into(), text: rule.into() };
+    let yara = YaraDetector::new(RuleSet::compile(&[source]).0, YaraOptions::default());
+    // `$x = 'needle-in-a-layer';`, twice encoded
+    let content = "<?php exit;\neval(base64_decode('ZXZhbChiYXNlNjRfZGVjb2RlKCdKSGdnUFNBbmJtVmxaR3hsTFdsdUxXRXRiR0Y1WlhJbk93PT0nKSk7'));";
+    let scene = Scene::new().file("/var/www/html/x.php", content);
+    let findings = scene.findings_of(Detectors::builtin(vec![Box::new(yara)]).unwrap());
+    let found = findings.iter().find(|finding| finding.rule.0 == "T-0001").unwrap();
+    assert_eq!(found.subject.path().to_string(), "/var/www/html/x.php");
+    let place = "decoded by line 1 of layer 1";
+    assert!(found.evidence.contains(&Evidence::Attribute { name: "layer".into(), value: place.into() }), "{found:?}");
 }
 
 /// Small limits, so that a run-away walk shows as a test that does not end.

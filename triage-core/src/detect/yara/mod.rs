@@ -11,7 +11,7 @@ pub use profile::{RuleCost, RuleProfiler};
 
 use super::rules::{RuleInfo, RuleSet};
 use super::tampering::is_startup_script;
-use super::{Detector, Report};
+use super::{Detector, Inside, Report};
 use crate::model::{Evidence, EvidencePath, FileMeta, Finding, Gap, GapReason, RawText, Subject};
 use crate::parse::Format;
 use crate::sweep::{Swept, Window};
@@ -153,6 +153,10 @@ impl Detector for YaraDetector {
         }
         report.findings.append(&mut found.findings);
         report.gaps.append(&mut found.gaps);
+    }
+
+    fn looks_inside(&self, _: Inside) -> bool {
+        true
     }
 
     fn inspect_window(&self, window: &Window<'_>, report: &mut Report) {
