@@ -248,6 +248,10 @@ impl Visitor for Detectors {
         self.keep(report);
     }
 
+    fn wants_windows(&self) -> bool {
+        true
+    }
+
     fn visit_window(&self, window: &Window<'_>) {
         self.keep(self.ask(window.file.path, |detector, report| detector.inspect_window(window, report)));
     }

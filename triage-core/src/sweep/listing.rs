@@ -1,6 +1,6 @@
 //! The listing side of a sweep: in which order objects are read, what the budget grants, and what it all came to.
 
-use super::{GAPS_OF_A_REASON, Job, LATE_MOST, Shared, Summary, SweepError, Task, lock};
+use super::{BATCH, BATCH_BYTES, Batch, GAPS_OF_A_REASON, LATE_MOST, SMALL, Shared, Summary, SweepError, Task, lock};
 use crate::model::{EvidencePath, FileMeta, Gap, GapReason};
 use crate::source::{Entry, Item, Selection, SourceError};
 use std::collections::BTreeMap;
@@ -19,21 +19,32 @@ pub(super) struct Listed {
     late: (u64, u64),
 }
 
+/// What is handed to the reading threads, and what waits until there is enough of it.
+struct Batches<'s> {
+    sender: &'s SyncSender<Batch>,
+    pending: Vec<(u64, Task)>,
+    bytes: u64,
+    objects: u64,
+    sent: u64,
+}
+
+impl Task {
+    /// Bytes that it will have read.
+    fn size(&self) -> u64 {
+        match self {
+            Self::Item(Item::Entry(entry)) if entry.content.is_some() => entry.meta.size,
+            Self::Late(_, meta) => meta.size,
+            Self::Item(_) | Self::Refused(..) => 0,
+        }
+    }
+}
+
 impl Shared<'_, '_> {
     /// Lists the source, then what was put off.
-    pub(super) fn list(&self, selection: &Selection, sender: &SyncSender<Job>) -> Listed {
+    pub(super) fn list(&self, selection: &Selection, sender: &SyncSender<Batch>) -> Listed {
         let mut listed = Listed { walked: Ok(()), last: EvidencePath::root(), number: 0, late: (0, 0) };
         let mut late: Vec<(u64, EvidencePath, FileMeta)> = Vec::new();
-        let send = |number: &mut u64, task| {
-            let job = Job { number: *number, task };
-            *number += 1;
-            // Sending fails when every reader has died, which only a panic in a visitor does.
-            if self.should_stop() || sender.send(job).is_err() {
-                self.stop.store(true, Ordering::Relaxed);
-                return ControlFlow::Break(());
-            }
-            ControlFlow::Continue(())
-        };
+        let mut batches = Batches { sender, pending: Vec::new(), bytes: 0, objects: 0, sent: 0 };
         listed.walked = self.source.walk(selection, &mut |item| {
             let task = match item {
                 Item::Gap(gap) => Task::Item(Item::Gap(gap)),
@@ -46,7 +57,7 @@ impl Shared<'_, '_> {
                     self.admit(entry)
                 }
             };
-            send(&mut listed.number, task)
+            self.send(&mut batches, task)
         });
         late.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
         let mut next = if self.should_stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
@@ -59,12 +70,45 @@ impl Shared<'_, '_> {
                 Ok(()) => Task::Late(path, meta),
                 Err(spent) => Task::Refused(path, meta, spent),
             };
-            next = send(&mut listed.number, task);
+            next = self.send(&mut batches, task);
             if next.is_break() {
                 listed.late = (listed.late.0 + 1, listed.late.1.saturating_add(size));
             }
         }
+        listed.number = batches.objects;
+        self.flush(&mut batches);
         listed
+    }
+
+    /// Adds to the batch, and sends it when it is full.
+    fn send(&self, batches: &mut Batches<'_>, task: Task) -> ControlFlow<()> {
+        if self.should_stop() {
+            return ControlFlow::Break(());
+        }
+        let size = task.size();
+        if size > SMALL {
+            self.flush(batches);
+        }
+        batches.pending.push((batches.objects, task));
+        batches.objects += 1;
+        batches.bytes += size;
+        if size > SMALL || batches.pending.len() >= BATCH || batches.bytes >= BATCH_BYTES {
+            self.flush(batches);
+        }
+        if self.stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn flush(&self, batches: &mut Batches<'_>) {
+        if batches.pending.is_empty() {
+            return;
+        }
+        batches.bytes = 0;
+        let batch = Batch { number: batches.sent, tasks: std::mem::take(&mut batches.pending) };
+        batches.sent += 1;
+        // Sending fails when every reader has died, which only a panic in a visitor does.
+        if batches.sender.send(batch).is_err() {
+            self.stop.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Says whether an object's content is wanted and may be read as far as its size is concerned.

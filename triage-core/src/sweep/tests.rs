@@ -1,9 +1,11 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::model::FileKind;
 use crate::source::Entry;
 use crate::source::{DirectorySource, SourceKind};
 use std::fs;
+use std::io;
 use std::ops::ControlFlow;
 
 #[derive(Default)]

@@ -28,6 +28,7 @@ pub struct Window<'a> {
 pub(super) struct Windows<'a> {
     file: Swept<'a>,
     visitors: &'a [&'a dyn Visitor],
+    is_wanted: bool,
     inner: &'a mut dyn Read,
     buffer: &'a mut Vec<u8>,
     /// Bytes of a part, and how many of them stand in the next too.
@@ -53,6 +54,7 @@ impl<'a> Windows<'a> {
         Self {
             file,
             visitors,
+            is_wanted: visitors.iter().any(|visitor| visitor.wants_windows()),
             inner,
             buffer,
             size,
@@ -125,7 +127,7 @@ pub(super) fn show(file: &Swept<'_>, visitors: &[&dyn Visitor]) {
 impl Read for Windows<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
-        if !self.visitors.is_empty() {
+        if self.is_wanted {
             self.keep(buffer.get(..read).unwrap_or_default());
         }
         Ok(read)
@@ -145,6 +147,9 @@ mod tests {
 
     impl Visitor for Seen {
         fn visit(&self, _: &Swept<'_>) {}
+        fn wants_windows(&self) -> bool {
+            true
+        }
         fn visit_window(&self, window: &Window<'_>) {
             let part = (window.offset, window.lines_before, window.bytes.to_vec(), window.is_last);
             self.0.lock().unwrap().push(part);

@@ -17,6 +17,9 @@ use zstd::zstd_safe::CParameter;
 /// zstd's own default: on the files of a server a higher one saves little and costs the collection its speed.
 const LEVEL: i32 = 3;
 
+/// Frames for each thread that are compressed or wait for it, so that none stands idle while the next frame is filled.
+const AHEAD: usize = 2;
+
 struct Job {
     plain: Vec<u8>,
     done: SyncSender<io::Result<Done>>,
@@ -48,7 +51,7 @@ impl Frames {
     /// Goes on behind the frames of a table.
     pub(in crate::bundle) fn resume(output: Output, threads: usize, table: SeekTable) -> Result<Self, BundleError> {
         let threads = threads.clamp(1, 16);
-        let (jobs, queue) = sync_channel::<Job>(threads);
+        let (jobs, queue) = sync_channel::<Job>(AHEAD * threads);
         let queue = Arc::new(Mutex::new(queue));
         let mut workers = Vec::new();
         for _ in 0..threads {
@@ -91,7 +94,7 @@ impl Frames {
         let stopped = || io::Error::other("a compressing thread stopped");
         self.jobs.as_ref().ok_or_else(stopped)?.send(Job { plain, done }).map_err(|_| stopped())?;
         self.waiting.push_back(waiting);
-        while self.waiting.len() > self.workers.len() {
+        while self.waiting.len() > AHEAD * self.workers.len() {
             self.write_oldest()?;
         }
         Ok(())
