@@ -1,6 +1,7 @@
 //! `triage collect`
 
 use super::{artifacts, keys, open, scan};
+use crate::args::seal::IdentityArgs;
 use crate::args::{BudgetArgs, BundleFormat, CollectArgs, FindingFormat, Format};
 use crate::exit::{Exit, Failure};
 use crate::progress::{Progress, human_bytes};
@@ -25,16 +26,10 @@ pub(crate) fn run(args: &CollectArgs, session: &Session) -> Result<Exit, Failure
     if let Some(name) = &args.look.choice.explain {
         return artifacts::show(&catalogue, name, &args.reading.root, answer, session);
     }
+    let identity = IdentityArgs::default();
+    let open = || open::chosen(None, &args.reading, &identity, &catalogue, &args.definitions.artifact, session);
     if args.look.choice.estimate {
-        let target = open::chosen(
-            None,
-            &args.reading,
-            &crate::args::seal::IdentityArgs::default(),
-            &catalogue,
-            &args.definitions.artifact,
-            session,
-        )?;
-        return artifacts::estimate(args, &target, session);
+        return artifacts::estimate(args, &open()?, session);
     }
     let format = packing(args);
     let seal = keys::seal(&args.seal, session)?;
@@ -47,14 +42,7 @@ pub(crate) fn run(args: &CollectArgs, session: &Session) -> Result<Exit, Failure
         ));
     }
     let output = args.output.clone().filter(|_| !to_stdout);
-    let target = open::chosen(
-        None,
-        &args.reading,
-        &crate::args::seal::IdentityArgs::default(),
-        &catalogue,
-        &args.definitions.artifact,
-        session,
-    )?;
+    let target = open()?;
     let detectors = if args.scan { Some(open::detectors(&[], true, 30)?) } else { None };
     let extra_digests = ExtraDigests { md5: args.md5, sha1: args.sha1 };
     let manners = open::manners(&target, &args.reading, session);

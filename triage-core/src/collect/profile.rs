@@ -4,7 +4,7 @@ use super::Catalogue;
 use super::definition::{Definition, DefinitionError, Effect, Notice, Places, Template, Treatment};
 use crate::model::{EvidencePath, Gap, GapReason, VolatileKind, escape};
 use crate::parse::{self, web_config::Flavour};
-use crate::source::{Pattern, Selection, Source, SourceError, read_resolved, resolve};
+use crate::source::{Pattern, Selection, Source, SourceError, is_system_folder, read_resolved, resolve};
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::ops::{ControlFlow, Range};
@@ -12,28 +12,6 @@ use thiserror::Error;
 
 /// The largest file, in bytes, that is read to find out where web roots and homes are.
 const CONFIG_LIMIT: u64 = 4 << 20;
-
-/// The folders that a web server's configuration may name and that are no web root: naming them would select the host.
-const NEVER_A_WEB_ROOT: [&str; 18] = [
-    "/",
-    "/bin",
-    "/boot",
-    "/dev",
-    "/etc",
-    "/home",
-    "/lib",
-    "/lib64",
-    "/opt",
-    "/proc",
-    "/root",
-    "/run",
-    "/sbin",
-    "/sys",
-    "/tmp",
-    "/usr",
-    "/usr/share",
-    "/var",
-];
 
 /// The most patterns that a profile may come to on one host: a hostile `passwd` may have a million homes.
 const MAX_PATTERNS: usize = 200_000;
@@ -245,9 +223,8 @@ fn users(source: &dyn Source, gaps: &mut Vec<Gap>) -> BTreeSet<String> {
 
 /// The folders and, where one is a link or behind one, also the place where it really is.
 fn with_real_paths(source: &dyn Source, folders: BTreeSet<EvidencePath>) -> BTreeSet<EvidencePath> {
-    let is_whole_host = |path: &EvidencePath| NEVER_A_WEB_ROOT.iter().any(|never| path.as_bytes() == never.as_bytes());
     let real = folders.iter().filter_map(|folder| resolve(source, folder).ok()).filter(|found| !found.links.is_empty());
-    let real: Vec<EvidencePath> = real.map(|found| found.path).filter(|path| !is_whole_host(path)).collect();
+    let real: Vec<EvidencePath> = real.map(|found| found.path).filter(|path| !is_system_folder(path)).collect();
     folders.into_iter().chain(real).collect()
 }
 
@@ -304,7 +281,8 @@ fn web_roots(source: &dyn Source, gaps: &mut Vec<Gap>) -> BTreeSet<EvidencePath>
     if let Err(error) = walked {
         gaps.push(Gap::new(EvidencePath::root(), GapReason::ReadFailed, error.to_string()));
     }
-    roots.retain(|root: &EvidencePath| !NEVER_A_WEB_ROOT.iter().any(|never| root.as_bytes() == never.as_bytes()));
+    // Naming one of these would select the host.
+    roots.retain(|root: &EvidencePath| !is_system_folder(root));
     roots
 }
 

@@ -16,8 +16,8 @@ const MAX_TARGETS: usize = 20_000;
 const MAX_ROUNDS: usize = 8;
 /// Links in here are the distribution's own, by the hundred, and lead to programs and certificates that packages bring.
 const DISTRIBUTION: [&str; 4] = ["/etc/alternatives", "/etc/ssl/certs", "/etc/pki", "/usr/share"];
-/// Folders that are too much to be taken along, however deep the link.
-const TOO_MUCH: [&str; 21] = [
+/// The system's own folders: who names one of them as a place of something names the host.
+const SYSTEM: [&str; 18] = [
     "/",
     "/bin",
     "/boot",
@@ -26,20 +26,24 @@ const TOO_MUCH: [&str; 21] = [
     "/home",
     "/lib",
     "/lib64",
-    "/media",
-    "/mnt",
     "/opt",
     "/proc",
     "/root",
     "/run",
     "/sbin",
-    "/srv",
     "/sys",
     "/tmp",
     "/usr",
     "/usr/share",
     "/var",
 ];
+/// Folders beside these that are too much to be taken along for a link.
+const TOO_MUCH: [&str; 3] = ["/media", "/mnt", "/srv"];
+
+/// Says whether a path is a folder of the system that holds far more than any one thing: `/`, `/etc`, `/var`.
+pub(crate) fn is_system_folder(path: &EvidencePath) -> bool {
+    is_one_of(path, &SYSTEM)
+}
 
 /// A source whose walk also gives what selected links lead to.
 pub struct FollowingSource<S> {
@@ -80,7 +84,7 @@ impl<S: Source> FollowingSource<S> {
             if selection.selects(&target) || is_within(&target, done) {
                 continue;
             }
-            if is_folder && is_one_of(&target, &TOO_MUCH) {
+            if is_folder && (is_system_folder(&target) || is_one_of(&target, &TOO_MUCH)) {
                 let detail = format!("leads to `{target}`, which is more than was asked for and was not followed");
                 gaps.push(Gap::new(link, GapReason::Omitted, detail));
                 continue;

@@ -23,6 +23,7 @@ pub use container::{
 };
 pub use directory::{DirectorySource, Inode};
 pub use follow::FollowingSource;
+pub(crate) use follow::is_system_folder;
 pub use image::{DiskImage, Partition, is_disk_image};
 pub use oci::{ContainerImage, is_container_image};
 pub use reach::{MountNote, Reach};

@@ -14,8 +14,8 @@ use zeekstd::SeekTable;
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;
 
-/// zstd's own default: on the files of a server a higher one saves little and costs the collection its speed.
-const LEVEL: i32 = 3;
+/// One less than zstd's own default: on the files of a server that costs one byte in twenty and saves a quarter of the time.
+const LEVEL: i32 = 2;
 
 /// Frames for each thread that are compressed or wait for it, so that none stands idle while the next frame is filled.
 const AHEAD: usize = 2;
