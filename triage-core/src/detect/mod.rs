@@ -6,15 +6,18 @@
 //! runs anything, and a fault in one becomes a gap, never the end of the scan.
 
 mod account;
+mod allow;
 mod cron;
 mod indicator;
 mod known_good;
+mod matched;
 mod module_signature;
 mod packages;
 mod php;
 mod placement;
 mod process;
 mod rules;
+mod score;
 mod shell;
 mod tampering;
 #[cfg(test)]
@@ -23,6 +26,7 @@ mod testing;
 mod yara;
 
 pub use account::AccountDetector;
+pub use allow::{AllowError, AllowList};
 pub use cron::CronDetector;
 pub use indicator::{
     Foreign, ForeignDetector, Import, ImportError, ImportProblem, IndicatorDetector, IndicatorError, Indicators,
@@ -38,8 +42,11 @@ pub use rules::{ProblemKind, RuleInfo, RuleProblem, RuleSet, RuleSource};
 pub use tampering::TamperingDetector;
 pub use yara::{RuleCost, RuleProfiler, YaraDetector, YaraOptions};
 
-use crate::model::{Digest, Evidence, EvidencePath, Finding, Gap, GapReason, Outcome, Record, Subject};
+use crate::model::{
+    Allowed, Digest, Evidence, EvidencePath, Finding, Gap, GapReason, Outcome, Permit, Record, Subject,
+};
 use crate::sweep::{Swept, Visitor, Window};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -163,16 +170,37 @@ impl HostContext<'_> {
     }
 }
 
+/// What all detectors together say.
+#[derive(Debug, Default)]
+pub struct Conclusion {
+    /// What was found and counts, each once, worst and surest first.
+    pub findings: Vec<Finding>,
+    /// What was found and an allow-list allows, in the same order.
+    pub allowed: Vec<Allowed>,
+    /// Entries of allow-lists that allowed nothing.
+    pub unused: Vec<Permit>,
+    /// What could not be judged.
+    pub gaps: Vec<Gap>,
+}
+
 /// The enabled detectors, as one visitor of the sweep.
 pub struct Detectors {
     detectors: Vec<Box<dyn Detector>>,
     report: Mutex<Report>,
+    allow: AllowList,
 }
 
 impl Detectors {
     /// These detectors and no others.
     pub fn new(detectors: Vec<Box<dyn Detector>>) -> Self {
-        Self { detectors, report: Mutex::default() }
+        Self { detectors, report: Mutex::default(), allow: AllowList::default() }
+    }
+
+    /// The same, but what `list` allows does not count.
+    #[must_use]
+    pub fn allowing(mut self, list: AllowList) -> Self {
+        self.allow.join(list);
+        self
     }
 
     /// All detectors that are built in, with the built-in indicators, and those of `others` (YARA).
@@ -215,10 +243,17 @@ impl Detectors {
         all.gaps.append(&mut report.gaps);
     }
 
-    /// Draws the conclusions, and gives all findings: each once, worst and surest first.
-    ///
-    /// Where one rule found the same thing twice, the better finding stays and takes over the other's evidence.
+    /// Draws the conclusions, and gives the findings that count: each once, worst and surest first.
     pub fn conclude(self, context: &HostContext) -> Outcome<Vec<Finding>> {
+        let Conclusion { findings, gaps, .. } = self.conclude_all(context);
+        Outcome { value: findings, gaps }
+    }
+
+    /// Draws the conclusions, and gives all that was found.
+    ///
+    /// Where one rule found the same thing twice, the better finding stays and takes over the other's evidence. Then authorities weigh what is left, allow-lists
+    /// take out what does not count, and the weak signs about one thing are summed up.
+    pub fn conclude_all(self, context: &HostContext) -> Conclusion {
         let mut all = self.report.into_inner().unwrap_or_else(PoisonError::into_inner);
         for detector in &self.detectors {
             guarded(&EvidencePath::root(), &mut all, |report| detector.conclude(context, report));
@@ -227,7 +262,15 @@ impl Detectors {
         KnownGood::new(authorities).weigh(&mut all.findings);
         all.gaps.sort();
         all.gaps.dedup();
-        Outcome { value: merge(all.findings), gaps: all.gaps }
+        // ORDER: what is allowed is no sign of anything, and a sum can be allowed like any other finding.
+        let mut used = BTreeSet::new();
+        let (mut findings, mut allowed) = self.allow.part(merge(all.findings), &mut used);
+        let (sums, allowed_sums) = self.allow.part(score::sums(&findings), &mut used);
+        findings.extend(sums);
+        findings.sort_by(|a, b| a.rank().cmp(&b.rank()));
+        allowed.extend(allowed_sums);
+        allowed.sort_by(|a, b| a.finding.rank().cmp(&b.finding.rank()));
+        Conclusion { findings, allowed, unused: self.allow.unused(&used), gaps: all.gaps }
     }
 }
 

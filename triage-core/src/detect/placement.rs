@@ -353,7 +353,7 @@ fn matched(pattern: &str, content: &[u8], at: usize, length: usize) -> Evidence 
     let text = rest.get(..length).unwrap_or(rest);
     let text = text.split(|&b| b == b'\n').next().unwrap_or_default();
     let line = 1 + before.split(|&b| b == b'\n').skip(1).count() as u64;
-    Evidence::Match { pattern: pattern.to_owned(), offset: at as u64, line, text: text.into() }
+    super::matched::matched(pattern, content, at..at + text.len(), line)
 }
 
 /// Says what shows that the code does what a visitor asks: it reads the request, and it runs code or commands.

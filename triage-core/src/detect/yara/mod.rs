@@ -9,6 +9,7 @@ mod seen;
 
 pub use profile::{RuleCost, RuleProfiler};
 
+use super::matched::matched;
 use super::rules::{RuleInfo, RuleSet};
 use super::tampering::is_startup_script;
 use super::{Detector, Inside, Report};
@@ -28,8 +29,6 @@ use yara_x::{MatchingRules, ScanError, Scanner};
 const SHOWN_MATCHES: usize = 5;
 /// Matches that are looked at in a list, where each line is a finding of its own. What lies beyond is found by the next scan.
 const LISTED_MATCHES: usize = 1_000;
-/// Bytes of a match that a finding shows.
-const SHOWN_BYTES: usize = 200;
 /// Matches of one pattern that are kept. A hostile file can match millions of times; no honest rule counts that far.
 const KEPT_MATCHES: usize = 10_000;
 
@@ -250,13 +249,13 @@ fn subjects(file: &Swept<'_>, content: &[u8], evidence: Vec<Evidence>) -> Vec<(S
         return vec![(Subject::File { path: path(), sha256: file.sha256 }, evidence)];
     }
     let mut by_line: BTreeMap<u64, Vec<Evidence>> = BTreeMap::new();
-    for evidence in evidence {
-        let Evidence::Match { pattern, offset, text, .. } = evidence else { continue };
+    for mut evidence in evidence {
+        let Evidence::Match { offset, text, line, .. } = &mut evidence else { continue };
         // A pattern may begin with the end of the line before.
         let lead = text.as_bytes().iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-        let at = usize::try_from(offset).unwrap_or(usize::MAX).saturating_add(lead);
-        let line = line_of(content, at);
-        by_line.entry(line).or_default().push(Evidence::Match { pattern, offset, line, text });
+        let at = usize::try_from(*offset).unwrap_or(usize::MAX).saturating_add(lead);
+        *line = line_of(content, at);
+        by_line.entry(*line).or_default().push(evidence);
     }
     if by_line.is_empty() {
         // The rule speaks of the file as a whole: its size, its entropy, its name.
@@ -284,7 +283,7 @@ fn evidence(rule: &yara_x::Rule<'_, '_>, content: &[u8], most: usize) -> Vec<Evi
         .patterns()
         .flat_map(|pattern| {
             let matches = pattern.matches().take(most).enumerate();
-            matches.map(move |(round, found)| (round, found.range().start, pattern.identifier(), found.data()))
+            matches.map(move |(round, found)| (round, found.range().start, pattern.identifier(), found.range().end))
         })
         .collect();
     shown.sort_unstable();
@@ -292,12 +291,7 @@ fn evidence(rule: &yara_x::Rule<'_, '_>, content: &[u8], most: usize) -> Vec<Evi
     shown.sort_unstable_by_key(|&(_, offset, pattern, _)| (offset, pattern));
     shown
         .into_iter()
-        .map(|(_, offset, pattern, data)| Evidence::Match {
-            pattern: pattern.to_owned(),
-            offset: offset as u64,
-            line: line_of(content, offset),
-            text: RawText::from(data.get(..SHOWN_BYTES).unwrap_or(data)),
-        })
+        .map(|(_, offset, pattern, end)| matched(pattern, content, offset..end, line_of(content, offset)))
         .collect()
 }
 
@@ -371,8 +365,8 @@ mod tests {
         assert_eq!(
             finding.evidence,
             [
-                Evidence::Match { pattern: "$a".into(), offset: 8, line: 2, text: "door".into() },
-                Evidence::Match { pattern: "$b".into(), offset: 18, line: 3, text: "key7".into() },
+                matched("$a", b"one\ntwo door door\nkey7", 8..12, 2),
+                matched("$b", b"one\ntwo door door\nkey7", 18..22, 3),
             ]
         );
     }
@@ -382,7 +376,7 @@ mod tests {
         let detector = detector("rule long { strings: $a = /a{10}b*/ condition: $a }");
         let report = scan(&detector, b"/x", format!("{}{}", "a".repeat(10), "b".repeat(100_000)).as_bytes());
         let Evidence::Match { text, .. } = &report.findings[0].evidence[0] else { panic!() };
-        assert_eq!(text.as_bytes().len(), SHOWN_BYTES);
+        assert_eq!(text.as_bytes().len(), 200);
     }
 
     #[test]
