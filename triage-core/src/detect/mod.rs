@@ -49,6 +49,7 @@ use crate::sweep::{Swept, Visitor, Window};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// One detector.
 pub trait Detector: Send + Sync {
@@ -131,6 +132,8 @@ pub struct Report {
     pub gaps: Vec<Gap>,
     /// Code that was decoded from the content, for the other detectors.
     pub layers: Vec<Layer>,
+    /// When the time for this file is up; none where nobody has set one.
+    pub(crate) deadline: Option<Instant>,
 }
 
 /// How a content stands inside another.
@@ -188,18 +191,26 @@ pub struct Detectors {
     detectors: Vec<Box<dyn Detector>>,
     report: Mutex<Report>,
     allow: AllowList,
+    patience: Option<Duration>,
 }
 
 impl Detectors {
     /// These detectors and no others.
     pub fn new(detectors: Vec<Box<dyn Detector>>) -> Self {
-        Self { detectors, report: Mutex::default(), allow: AllowList::default() }
+        Self { detectors, report: Mutex::default(), allow: AllowList::default(), patience: None }
     }
 
     /// The same, but what `list` allows does not count.
     #[must_use]
     pub fn allowing(mut self, list: AllowList) -> Self {
         self.allow.join(list);
+        self
+    }
+
+    /// The same, but looking at one file, with all that is decoded from it, takes no longer than that and a second. What is not looked at because of it is a gap.
+    #[must_use]
+    pub fn within(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
         self
     }
 
@@ -231,7 +242,7 @@ impl Detectors {
 
     /// Shows one record of a host's volatile state to all of them.
     pub fn consider(&self, record: &Record) {
-        self.keep(self.ask(&EvidencePath::root(), |detector, report| detector.consider(record, report)));
+        self.keep(self.ask(&EvidencePath::root(), None, |detector, report| detector.consider(record, report)));
     }
 
     fn keep(&self, mut report: Report) {
@@ -276,12 +287,20 @@ impl Detectors {
 
 impl Visitor for Detectors {
     fn visit(&self, file: &Swept<'_>) {
-        let mut report = self.ask(file.path, |detector, report| detector.inspect(file, report));
-        for layer in std::mem::take(&mut report.layers) {
+        let deadline = self.deadline();
+        let mut report = self.ask(file.path, deadline, |detector, report| detector.inspect(file, report));
+        let mut layers = std::mem::take(&mut report.layers).into_iter();
+        while let Some(layer) = layers.next() {
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                let left = layers.len() + 1;
+                let detail = format!("the time for one file was up before {left} of its decoded layers were looked at");
+                report.gaps.push(Gap::new(file.path.clone(), GapReason::LimitReached, detail));
+                break;
+            }
             let place = format!("decoded by line {} of layer {}", layer.line, layer.depth.saturating_sub(1));
             let place = Evidence::Attribute { name: "layer".to_owned(), value: place.as_str().into() };
             let code = Swept { sha256: Some(Digest::of(&layer.text)), content: Some(&layer.text), ..*file };
-            let inside = self.ask(file.path, |detector, report| {
+            let inside = self.ask(file.path, deadline, |detector, report| {
                 if detector.looks_inside(Inside::Layer) {
                     detector.inspect(&code, report);
                 }
@@ -292,17 +311,29 @@ impl Visitor for Detectors {
     }
 
     fn visit_window(&self, window: &Window<'_>) {
-        self.keep(self.ask(window.file.path, |detector, report| detector.inspect_window(window, report)));
+        self.keep(
+            self.ask(window.file.path, self.deadline(), |detector, report| detector.inspect_window(window, report)),
+        );
     }
 
     fn visit_large(&self, file: &Swept<'_>) {
-        self.keep(self.ask(file.path, |detector, report| detector.inspect_large(file, report)));
+        self.keep(self.ask(file.path, self.deadline(), |detector, report| detector.inspect_large(file, report)));
     }
 }
 
 impl Detectors {
-    fn ask(&self, path: &EvidencePath, question: impl Fn(&dyn Detector, &mut Report)) -> Report {
-        let mut report = Report::default();
+    /// When the time for a file is up that is begun now.
+    fn deadline(&self) -> Option<Instant> {
+        self.patience.and_then(|patience| Instant::now().checked_add(patience))
+    }
+
+    fn ask(
+        &self,
+        path: &EvidencePath,
+        deadline: Option<Instant>,
+        question: impl Fn(&dyn Detector, &mut Report),
+    ) -> Report {
+        let mut report = Report { deadline, ..Report::default() };
         for detector in &self.detectors {
             guarded(path, &mut report, |report| question(detector.as_ref(), report));
         }
@@ -426,6 +457,31 @@ mod tests {
         assert_eq!(outcome.value.len(), 2);
         assert_eq!(outcome.gaps.len(), 1);
         assert_eq!(outcome.gaps[0].path.as_bytes(), b"/bad");
+    }
+
+    struct Unfolds;
+
+    impl Detector for Unfolds {
+        fn inspect(&self, file: &Swept<'_>, report: &mut Report) {
+            report.findings.push(finding(file.path, Severity::High, "seen"));
+            report.layers.extend((1..=3).map(|line| Layer { text: b"exit;".to_vec(), line, depth: 1 }));
+        }
+    }
+
+    #[test]
+    fn a_file_whose_time_is_up_is_no_further_unfolded_and_that_is_a_gap() {
+        let meta = FileMeta::bare(FileKind::File, Mode::new(0o644), 0);
+        let path = EvidencePath::new("/x.php").unwrap();
+        let look = |patience| {
+            let detectors = Detectors::new(vec![Box::new(Unfolds)]).within(patience);
+            detectors.visit(&Swept { path: &path, meta: &meta, sha256: None, content: Some(b"x") });
+            detectors.conclude(&context())
+        };
+        let outcome = look(Duration::ZERO);
+        assert_eq!((outcome.value.len(), outcome.gaps.len()), (1, 1), "what was found stays");
+        assert_eq!(outcome.gaps[0].reason, GapReason::LimitReached);
+        assert!(outcome.gaps[0].detail.contains("before 3 of its decoded layers"), "{}", outcome.gaps[0].detail);
+        assert!(look(Duration::from_hours(1)).gaps.is_empty());
     }
 
     #[test]

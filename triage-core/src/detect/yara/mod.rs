@@ -22,7 +22,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use yara_x::{MatchingRules, ScanError, Scanner};
 
 /// Matches that a finding shows.
@@ -96,7 +96,6 @@ impl YaraDetector {
             OwnedScanner::new(Arc::clone(self.shared.rules.compiled()), |rules| {
                 let mut scanner = Scanner::new(rules);
                 scanner
-                    .set_timeout(self.shared.options.timeout)
                     .max_matches_per_pattern(KEPT_MATCHES)
                     // Patterns that only need to be there once are looked for once.
                     .fast_scan(true);
@@ -113,9 +112,21 @@ impl YaraDetector {
     /// Scans bytes that were found inside a file: a decoded layer, a member of an archive, a window of a large file. The findings are about `file`, their offsets and lines count from the beginning of
     /// `bytes`. What kept the engine from an answer is a gap of the file.
     pub fn look(&self, file: &Swept<'_>, bytes: &[u8]) -> Report {
+        self.look_until(file, bytes, None)
+    }
+
+    /// The same, but no longer than until `deadline`.
+    fn look_until(&self, file: &Swept<'_>, bytes: &[u8], deadline: Option<Instant>) -> Report {
         let mut report = Report::default();
         let gap = |reason, detail: String| Gap::new(file.path.clone(), reason, detail);
+        let timeout = self.shared.options.timeout;
+        let left = deadline.map_or(timeout, |deadline| deadline.saturating_duration_since(Instant::now()).min(timeout));
+        if left.is_zero() {
+            report.gaps.push(gap(GapReason::LimitReached, "the time for one file was up before YARA".to_owned()));
+            return report;
+        }
         let outcome = self.with_scanner(|scanner| {
+            scanner.set_timeout(left);
             describe(scanner, file.path, file.meta, bytes);
             // Of a list every matching line is wanted; of anything else, that it matches.
             scanner.fast_scan(!is_list(file.path));
@@ -123,10 +134,9 @@ impl YaraDetector {
         });
         match outcome {
             Some(Ok(findings)) => report.findings = findings,
-            Some(Err(ScanError::Timeout)) => report.gaps.push(gap(
-                GapReason::LimitReached,
-                format!("YARA did not finish in {} s", self.shared.options.timeout.as_secs()),
-            )),
+            Some(Err(ScanError::Timeout)) => report
+                .gaps
+                .push(gap(GapReason::LimitReached, format!("YARA did not finish in {} s", left.as_secs_f32().ceil()))),
             Some(Err(error)) => report.gaps.push(gap(GapReason::Unreadable, format!("YARA: {error}"))),
             None => report.gaps.push(gap(GapReason::Unreadable, "the YARA engine failed on this content".to_owned())),
         }
@@ -143,7 +153,7 @@ impl Detector for YaraDetector {
         if key.is_some_and(|key| self.shared.seen.holds(key)) {
             return;
         }
-        let mut found = self.look(file, content);
+        let mut found = self.look_until(file, content, report.deadline);
         if let Some(key) = key
             && found.findings.is_empty()
             && found.gaps.is_empty()
@@ -159,7 +169,7 @@ impl Detector for YaraDetector {
     }
 
     fn inspect_window(&self, window: &Window<'_>, report: &mut Report) {
-        let mut found = self.look(&window.file, window.bytes);
+        let mut found = self.look_until(&window.file, window.bytes, report.deadline);
         for finding in &mut found.findings {
             for evidence in &mut finding.evidence {
                 if let Evidence::Match { offset, line, .. } = evidence {
