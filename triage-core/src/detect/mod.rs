@@ -7,11 +7,14 @@
 
 mod account;
 mod allow;
+mod cohort;
 mod cron;
+mod density;
 mod indicator;
 mod known_good;
 mod matched;
 mod module_signature;
+mod name;
 mod packages;
 mod php;
 mod placement;
@@ -27,13 +30,16 @@ mod yara;
 
 pub use account::AccountDetector;
 pub use allow::{AllowError, AllowList};
+pub use cohort::CohortDetector;
 pub use cron::CronDetector;
+pub use density::DensityDetector;
 pub use indicator::{
     Foreign, ForeignDetector, Import, ImportError, ImportProblem, IndicatorDetector, IndicatorError, Indicators,
     Sought, import,
 };
 pub use known_good::{Authority, Digests, Judgement, KnownGood, Standing};
 pub use module_signature::ModuleSignatureDetector;
+pub use name::NameDetector;
 pub use packages::PackageDetector;
 pub use php::{Limits as PhpLimits, PhpDetector};
 pub use placement::PlacementDetector;
@@ -230,6 +236,9 @@ impl Detectors {
             Box::new(AccountDetector::new(Arc::clone(&indicators))),
             Box::new(CronDetector::new(Arc::clone(&indicators))),
             Box::new(PlacementDetector),
+            Box::new(NameDetector),
+            Box::new(DensityDetector),
+            Box::new(CohortDetector::default()),
             Box::new(ProcessDetector::new(Arc::clone(&indicators))),
             Box::new(PhpDetector::default()),
             Box::new(TamperingDetector::new(Arc::clone(&indicators))),
