@@ -11,6 +11,7 @@
     unreachable_pub
 )]
 
+mod allow;
 mod apply;
 #[allow(clippy::format_collect)]
 mod budget;

@@ -1,11 +1,13 @@
 //! What the command line can say; clap types only. The doc comments are the help texts.
 
+mod allow;
 mod budget;
 mod definitions;
 pub(crate) mod export;
 pub(crate) mod seal;
 
-pub(crate) use budget::{BudgetArgs, Nice};
+pub(crate) use allow::AllowArgs;
+pub(crate) use budget::{BudgetArgs, Nice, Period};
 pub(crate) use definitions::{ArtifactsCommand, CaseArgs, DefinitionArgs, LookArgs};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
@@ -195,6 +197,9 @@ pub(crate) struct CollectArgs {
     #[arg(long)]
     pub(crate) scan: bool,
 
+    #[command(flatten)]
+    pub(crate) allow: AllowArgs,
+
     /// Leave password hashes, private keys and configuration with passwords out, as gaps
     #[arg(long)]
     pub(crate) omit_secrets: bool,
@@ -277,9 +282,16 @@ pub(crate) struct ScanArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) iocs: Vec<PathBuf>,
 
-    /// Seconds that YARA may spend on one file; more is a gap
+    #[command(flatten)]
+    pub(crate) allow: AllowArgs,
+
+    /// Seconds that may be spent on looking at one file; more is a gap
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     pub(crate) timeout: u64,
+
+    /// End after so long, with what was found until then, as a gap: 90s, 15m, 2h
+    #[arg(long, value_name = "TIME")]
+    pub(crate) max_time: Option<Period>,
 
     /// Keep compiled rules and the list of harmless files here, and pass over files that did not change since [default: keep nothing]
     ///
@@ -370,6 +382,9 @@ pub(crate) struct PlanArgs {
     /// Use YARA rules from this file or folder too; can be repeated
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) rules: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) allow: AllowArgs,
 
     /// Write the plan here, for `triage apply`
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -505,9 +520,9 @@ pub(crate) enum PlaybookCommand {
 pub(crate) enum RulesCommand {
     /// List the built-in YARA rules
     List,
-    /// Check YARA rules: what does not compile, with line and column
+    /// Check YARA rules and allow-lists: what does not compile or hold together, with line and column
     Check {
-        /// Files or folders
+        /// Rules, folders of them, or allow-lists (.yaml)
         #[arg(required = true, value_hint = ValueHint::AnyPath)]
         paths: Vec<PathBuf>,
     },

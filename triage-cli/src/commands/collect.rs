@@ -1,6 +1,6 @@
 //! `triage collect`
 
-use super::{artifacts, keys, open, scan};
+use super::{allow, artifacts, keys, open, scan};
 use crate::args::seal::IdentityArgs;
 use crate::args::{BudgetArgs, BundleFormat, CollectArgs, FindingFormat, Format};
 use crate::exit::{Exit, Failure};
@@ -43,7 +43,12 @@ pub(crate) fn run(args: &CollectArgs, session: &Session) -> Result<Exit, Failure
     }
     let output = args.output.clone().filter(|_| !to_stdout);
     let target = open()?;
-    let detectors = if args.scan { Some(open::detectors(&[], true, 30)?) } else { None };
+    let detectors = if args.scan {
+        let list = allow::list(&args.allow, None, &target, &args.reading, session)?;
+        Some(open::detectors(&[], true, 30)?.allowing(list))
+    } else {
+        None
+    };
     let extra_digests = ExtraDigests { md5: args.md5, sha1: args.sha1 };
     let manners = open::manners(&target, &args.reading, session);
     let options = Options { extra_digests, threads: manners.threads, ..open::options(&args.reading) };
@@ -93,6 +98,7 @@ pub(crate) fn run(args: &CollectArgs, session: &Session) -> Result<Exit, Failure
     // A bundle that was gone on with may have gaps from before.
     let mut exit = Exit::of(false, !gaps.is_empty() || collected.sealed.totals.gaps > 0);
     if let Some(found) = collected.scan.clone() {
+        allow::tell_unused(&found, session);
         let report = scan::report_of(&target, found, session);
         exit = scan::of(&report);
         if to_stdout {

@@ -1,5 +1,6 @@
 //! One file a verb. A command reads arguments, calls the library, shows the result, and says how it ended.
 
+mod allow;
 mod apply;
 mod artifacts;
 mod cache;

@@ -232,7 +232,7 @@ pub(super) fn detectors_of(
     for (name, text) in &iocs.own {
         indicators.add(name, text)?;
     }
-    Ok(Detectors::with_indicators(indicators, others))
+    Ok(Detectors::with_indicators(indicators, others).within(yara_options(timeout).timeout))
 }
 
 /// Indicators of `--iocs`.

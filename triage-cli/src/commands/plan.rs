@@ -1,6 +1,6 @@
 //! `triage plan`
 
-use super::open;
+use super::{allow, open};
 use crate::args::{Format, PlanArgs};
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
@@ -16,7 +16,8 @@ pub(crate) fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
     // A mistake in a playbook is told before minutes are spent on reading the host.
     let playbooks = args.playbook.iter().map(|name| load(name)).collect::<Result<Vec<_>, _>>()?;
     let target = open::sealed_target(args.target.as_deref(), &args.reading, &args.identity, session)?;
-    let detectors = open::detectors(&args.rules, true, 30)?;
+    let list = allow::list(&args.allow, args.target.as_deref(), &target, &args.reading, session)?;
+    let detectors = open::detectors(&args.rules, true, 30)?.allowing(list);
     let progress = Progress::start(&session.ui, "scanning");
     let reading =
         Reading { options: open::options(&args.reading), progress: &progress, cancel: &|| session.is_interrupted() };
@@ -25,6 +26,11 @@ pub(crate) fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
     if session.is_interrupted() {
         session.ui.note("Interrupted: a plan from half a scan would be half a clean-up; none was made.");
         return Ok(Exit::Interrupted);
+    }
+    allow::tell_unused(&scan, session);
+    if !scan.allowed.is_empty() {
+        let allowed = view::findings::count(scan.allowed.len(), "finding");
+        session.ui.note(&format!("{allowed} allowed and not planned for; `triage scan` lists them."));
     }
     let (plan, gaps) = make(&target, &scan, &playbooks, session)?;
     match args.format {

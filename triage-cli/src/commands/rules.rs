@@ -1,6 +1,6 @@
 //! `triage rules`
 
-use super::open;
+use super::{allow, open};
 use crate::args::RulesCommand;
 use crate::exit::{Exit, Failure};
 use crate::session::Session;
@@ -25,7 +25,13 @@ pub(crate) fn run(command: &RulesCommand, session: &Session) -> Result<Exit, Fai
             Ok(Exit::Done)
         }
         RulesCommand::Check { paths } => {
-            let (rules, problems) = open::compile(paths, false)?;
+            let (lists, paths): (Vec<PathBuf>, Vec<PathBuf>) =
+                paths.iter().cloned().partition(|path| allow::is_list(path));
+            let checked = if lists.is_empty() { Exit::Done } else { allow::check(&lists, session)? };
+            if paths.is_empty() {
+                return Ok(checked);
+            }
+            let (rules, problems) = open::compile(&paths, false)?;
             let mut text = String::new();
             for problem in &problems {
                 let _ = writeln!(text, "{problem}\n{}\n", problem.report.trim_end());
@@ -33,7 +39,7 @@ pub(crate) fn run(command: &RulesCommand, session: &Session) -> Result<Exit, Fai
             session.ui.data(&text)?;
             let broken = problems.iter().filter(|problem| problem.kind == ProblemKind::Broken).count();
             session.ui.note(&format!("{} rules compiled, {broken} files or rules broken.", rules.len()));
-            Ok(if broken > 0 { Exit::Error } else { Exit::Done })
+            Ok(if broken > 0 { Exit::Error } else { checked })
         }
         RulesCommand::Test { paths, samples, clean } => test(paths, samples, clean, session),
     }

@@ -1,7 +1,7 @@
 //! `triage scan`
 
 use super::cache::Cache;
-use super::open;
+use super::{allow, open};
 use crate::args::{FindingFormat, ScanArgs};
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
@@ -9,8 +9,10 @@ use crate::session::Session;
 use crate::view;
 use std::path::Path;
 use std::sync::Arc;
-use triage_core::detect::{Detectors, RuleProfiler, RuleSet, RuleSource};
-use triage_core::engine::{self, Reading, Scan, Target};
+use std::time::Duration;
+use triage_core::collect::{Allowance, Budgets};
+use triage_core::detect::{AllowList, Detectors, RuleProfiler, RuleSet, RuleSource};
+use triage_core::engine::{self, Bounds, Reading, Scan, Target};
 use triage_core::model::{Digest, Verdict};
 use triage_core::parse;
 use triage_core::report::{self, ScanReport, Totals};
@@ -37,21 +39,31 @@ fn scan(path: &Path, args: &ScanArgs, session: &Session) -> Result<ScanReport, F
     if args.verify_packages {
         target.add_packages();
     }
+    let list = allow::list(&args.allow, Some(path), &target, &args.reading, session)?;
     if let Some(folder) = &args.cache {
-        return scan_again(&target, &Cache::open(folder)?, args, session);
+        return scan_again(&target, &Cache::open(folder)?, list, args, session);
     }
     let (sources, iocs) = looked_for(args, session)?;
-    let detectors = open::detectors_of(RuleSet::compile(&sources), args.timeout, iocs)?;
+    let detectors = open::detectors_of(RuleSet::compile(&sources), args.timeout, iocs)?.allowing(list);
     let manners = open::manners(&target, &args.reading, session);
     let options = Options { threads: manners.threads, ..open::options(&args.reading) };
     let progress = Progress::start(&session.ui, "scanning");
     let reading = Reading { options, progress: &progress, cancel: &|| session.is_interrupted() };
-    let scan = engine::scan(&target, detectors, reading)?;
+    let elapsed = || session.started.elapsed();
+    let budget = budget(args, &elapsed);
+    let scan = engine::scan_within(&target, detectors, reading, Bounds { budget: &budget, ..Bounds::default() })?;
     drop(progress);
+    allow::tell_unused(&scan, session);
     if let Some(coverage) = &target.coverage {
         session.ui.note(view::coverage::short(coverage).trim_end());
     }
     Ok(report_of(&target, scan, session))
+}
+
+/// How long the scans of one command may take together.
+fn budget<'a>(args: &ScanArgs, elapsed: &'a (dyn Fn() -> Duration + Sync)) -> Budgets<'a> {
+    let max_time = args.max_time.map(|time| time.0);
+    Budgets::new(Allowance { max_time, ..Allowance::default() }, elapsed)
 }
 
 /// Rules and indicators that the command line names; rules that came with indicators are among them.
@@ -63,19 +75,29 @@ fn looked_for(args: &ScanArgs, session: &Session) -> Result<(Vec<RuleSource>, op
 }
 
 /// Scans with the help of an earlier scan, and helps the next one.
-fn scan_again(target: &Target, cache: &Cache, args: &ScanArgs, session: &Session) -> Result<ScanReport, Failure> {
+fn scan_again(
+    target: &Target,
+    cache: &Cache,
+    list: AllowList,
+    args: &ScanArgs,
+    session: &Session,
+) -> Result<ScanReport, Failure> {
     let (sources, iocs) = looked_for(args, session)?;
     let parts = format!("{} {} {} {}", Session::tool(), RuleSet::key(&sources), iocs.digest, args.timeout);
     let config = Digest::of(parts.as_bytes());
-    let detectors = open::detectors_of(cache.compile(&sources), args.timeout, iocs)?;
+    let detectors = open::detectors_of(cache.compile(&sources), args.timeout, iocs)?.allowing(list);
     let name = Cache::known_name(&format!("{} {:?}", target.source.label(), target.profile));
     let known = Known::new(config, parse::wants).with(&cache.read(&name).unwrap_or_default());
     session.ui.detail(&format!("{} files are known from an earlier scan", known.len()));
     let progress = Progress::start(&session.ui, "scanning");
     let reading =
         Reading { options: open::options(&args.reading), progress: &progress, cancel: &|| session.is_interrupted() };
-    let scan = engine::scan_again(target, detectors, reading, Some(&known))?;
-    let spoilt = scan.findings.iter().map(|finding| finding.subject.path().clone());
+    let elapsed = || session.started.elapsed();
+    let budget = budget(args, &elapsed);
+    let scan = engine::scan_within(target, detectors, reading, Bounds { known: Some(&known), budget: &budget })?;
+    allow::tell_unused(&scan, session);
+    let found = scan.findings.iter().chain(scan.allowed.iter().map(|allowed| &allowed.finding));
+    let spoilt = found.map(|finding| finding.subject.path().clone());
     let spoilt = spoilt.chain(scan.gaps.iter().map(|gap| gap.path.clone())).collect();
     if let Err(error) = cache.write(&name, &known.to_bytes(&spoilt)) {
         session.ui.warning(&format!("what was seen could not be kept for the next scan: {error}"));
@@ -122,6 +144,7 @@ pub(super) fn report_of(target: &Target, scan: Scan, session: &Session) -> ScanR
         verdict: scan.verdict,
         totals: Totals { objects: scan.summary.objects, files: scan.summary.files, bytes: scan.summary.bytes },
         findings: scan.findings,
+        allowed: scan.allowed,
         gaps: scan.gaps,
     }
 }
@@ -151,7 +174,10 @@ fn worse(a: Exit, b: Exit) -> Exit {
 }
 
 fn last_line(report: &ScanReport) -> String {
-    let findings = view::findings::count(report.findings.len(), "finding");
+    let mut findings = view::findings::count(report.findings.len(), "finding");
+    if !report.allowed.is_empty() {
+        findings = format!("{findings}, {} more allowed", report.allowed.len());
+    }
     let gaps = view::findings::count(report.gaps.len(), "gap");
     match report.verdict {
         Verdict::Compromised => format!(

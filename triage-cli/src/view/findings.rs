@@ -4,7 +4,7 @@ use crate::progress::human_bytes;
 use comfy_table::{ContentArrangement, Table, presets};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
-use triage_core::model::{Evidence, Finding, Gap};
+use triage_core::model::{Allowed, Evidence, Finding, Gap, Permit, escape};
 use triage_core::report::ScanReport;
 
 /// Gaps that are named; the rest is counted and stands in the JSON.
@@ -42,7 +42,25 @@ pub(crate) fn table(report: &ScanReport) -> String {
         }
         let _ = writeln!(out, "{table}");
     }
+    out.push_str(&allowed(&report.allowed));
     out.push_str(&gaps(&report.gaps));
+    out
+}
+
+/// What was found and does not count, and why.
+fn allowed(allowed: &[Allowed]) -> String {
+    if allowed.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("allowed, and not counted: {}\n", count(allowed.len(), "finding"));
+    for Allowed { finding, allowed_by } in allowed {
+        let Finding { rule, severity, confidence, subject, title, .. } = finding;
+        let _ = writeln!(out, "  {subject}: {title} ({rule}, {severity} {confidence})");
+        let author = allowed_by.author.as_ref().map(|author| format!(" by {}", escape(author.as_bytes())));
+        let Permit { reason, until, entry, .. } = allowed_by;
+        let reason = escape(reason.as_bytes());
+        let _ = writeln!(out, "    {reason}; until {until}{}, {entry}", author.unwrap_or_default());
+    }
     out
 }
 
@@ -64,9 +82,27 @@ fn by_subject(findings: &[Finding]) -> Vec<(String, Vec<&Finding>)> {
 /// The strongest single reason, so that a row can be believed without opening the JSON.
 fn first_evidence(finding: &Finding) -> Option<String> {
     match finding.evidence.first()? {
-        Evidence::Match { line, text, .. } | Evidence::Line { line, text } => {
+        Evidence::Match { line, text, before, after, .. } => {
+            let text: String = text.to_string().chars().take(100).collect();
+            // The match stands between marks, because colour is not for everybody.
+            let (before, after) = (before.to_string(), after.to_string());
+            let before: String = before.chars().skip(before.chars().count().saturating_sub(40)).collect();
+            let after: String = after.chars().take(40).collect();
+            if before.is_empty() && after.is_empty() {
+                return Some(format!("  line {line}: {text}"));
+            }
+            Some(format!("  line {line}: {before}»{text}«{after}"))
+        }
+        Evidence::Line { line, text } => {
             let text: String = text.to_string().chars().take(100).collect();
             Some(format!("  line {line}: {text}"))
+        }
+        Evidence::Signal { .. } => {
+            let sum = finding.evidence.iter().filter_map(|evidence| match evidence {
+                Evidence::Signal { rule, adds: adds @ 1.., .. } => Some(format!("{rule} +{adds}")),
+                _ => None,
+            });
+            Some(format!("  {}", sum.collect::<Vec<_>>().join(", ")))
         }
         Evidence::Hash { authority, expected, actual } => {
             let show = |digest: &Option<triage_core::model::Digest>| {

@@ -6,15 +6,21 @@
 //! runs anything, and a fault in one becomes a gap, never the end of the scan.
 
 mod account;
+mod allow;
+mod cohort;
 mod cron;
+mod density;
 mod indicator;
 mod known_good;
+mod matched;
 mod module_signature;
+mod name;
 mod packages;
 mod php;
 mod placement;
 mod process;
 mod rules;
+mod score;
 mod shell;
 mod tampering;
 #[cfg(test)]
@@ -23,13 +29,17 @@ mod testing;
 mod yara;
 
 pub use account::AccountDetector;
+pub use allow::{AllowError, AllowList};
+pub use cohort::CohortDetector;
 pub use cron::CronDetector;
+pub use density::DensityDetector;
 pub use indicator::{
     Foreign, ForeignDetector, Import, ImportError, ImportProblem, IndicatorDetector, IndicatorError, Indicators,
     Sought, import,
 };
 pub use known_good::{Authority, Digests, Judgement, KnownGood, Standing};
 pub use module_signature::ModuleSignatureDetector;
+pub use name::NameDetector;
 pub use packages::PackageDetector;
 pub use php::{Limits as PhpLimits, PhpDetector};
 pub use placement::PlacementDetector;
@@ -38,10 +48,14 @@ pub use rules::{ProblemKind, RuleInfo, RuleProblem, RuleSet, RuleSource};
 pub use tampering::TamperingDetector;
 pub use yara::{RuleCost, RuleProfiler, YaraDetector, YaraOptions};
 
-use crate::model::{Digest, Evidence, EvidencePath, Finding, Gap, GapReason, Outcome, Record, Subject};
+use crate::model::{
+    Allowed, Digest, Evidence, EvidencePath, Finding, Gap, GapReason, Outcome, Permit, Record, Subject,
+};
 use crate::sweep::{Swept, Visitor, Window};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// One detector.
 pub trait Detector: Send + Sync {
@@ -124,6 +138,8 @@ pub struct Report {
     pub gaps: Vec<Gap>,
     /// Code that was decoded from the content, for the other detectors.
     pub layers: Vec<Layer>,
+    /// When the time for this file is up; none where nobody has set one.
+    pub(crate) deadline: Option<Instant>,
 }
 
 /// How a content stands inside another.
@@ -163,16 +179,45 @@ impl HostContext<'_> {
     }
 }
 
+/// What all detectors together say.
+#[derive(Debug, Default)]
+pub struct Conclusion {
+    /// What was found and counts, each once, worst and surest first.
+    pub findings: Vec<Finding>,
+    /// What was found and an allow-list allows, in the same order.
+    pub allowed: Vec<Allowed>,
+    /// Entries of allow-lists that allowed nothing.
+    pub unused: Vec<Permit>,
+    /// What could not be judged.
+    pub gaps: Vec<Gap>,
+}
+
 /// The enabled detectors, as one visitor of the sweep.
 pub struct Detectors {
     detectors: Vec<Box<dyn Detector>>,
     report: Mutex<Report>,
+    allow: AllowList,
+    patience: Option<Duration>,
 }
 
 impl Detectors {
     /// These detectors and no others.
     pub fn new(detectors: Vec<Box<dyn Detector>>) -> Self {
-        Self { detectors, report: Mutex::default() }
+        Self { detectors, report: Mutex::default(), allow: AllowList::default(), patience: None }
+    }
+
+    /// The same, but what `list` allows does not count.
+    #[must_use]
+    pub fn allowing(mut self, list: AllowList) -> Self {
+        self.allow.join(list);
+        self
+    }
+
+    /// The same, but looking at one file, with all that is decoded from it, takes no longer than that and a second. What is not looked at because of it is a gap.
+    #[must_use]
+    pub fn within(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
+        self
     }
 
     /// All detectors that are built in, with the built-in indicators, and those of `others` (YARA).
@@ -191,6 +236,9 @@ impl Detectors {
             Box::new(AccountDetector::new(Arc::clone(&indicators))),
             Box::new(CronDetector::new(Arc::clone(&indicators))),
             Box::new(PlacementDetector),
+            Box::new(NameDetector),
+            Box::new(DensityDetector),
+            Box::new(CohortDetector::default()),
             Box::new(ProcessDetector::new(Arc::clone(&indicators))),
             Box::new(PhpDetector::default()),
             Box::new(TamperingDetector::new(Arc::clone(&indicators))),
@@ -203,7 +251,7 @@ impl Detectors {
 
     /// Shows one record of a host's volatile state to all of them.
     pub fn consider(&self, record: &Record) {
-        self.keep(self.ask(&EvidencePath::root(), |detector, report| detector.consider(record, report)));
+        self.keep(self.ask(&EvidencePath::root(), None, |detector, report| detector.consider(record, report)));
     }
 
     fn keep(&self, mut report: Report) {
@@ -215,10 +263,17 @@ impl Detectors {
         all.gaps.append(&mut report.gaps);
     }
 
-    /// Draws the conclusions, and gives all findings: each once, worst and surest first.
-    ///
-    /// Where one rule found the same thing twice, the better finding stays and takes over the other's evidence.
+    /// Draws the conclusions, and gives the findings that count: each once, worst and surest first.
     pub fn conclude(self, context: &HostContext) -> Outcome<Vec<Finding>> {
+        let Conclusion { findings, gaps, .. } = self.conclude_all(context);
+        Outcome { value: findings, gaps }
+    }
+
+    /// Draws the conclusions, and gives all that was found.
+    ///
+    /// Where one rule found the same thing twice, the better finding stays and takes over the other's evidence. Then authorities weigh what is left, allow-lists
+    /// take out what does not count, and the weak signs about one thing are summed up.
+    pub fn conclude_all(self, context: &HostContext) -> Conclusion {
         let mut all = self.report.into_inner().unwrap_or_else(PoisonError::into_inner);
         for detector in &self.detectors {
             guarded(&EvidencePath::root(), &mut all, |report| detector.conclude(context, report));
@@ -227,18 +282,34 @@ impl Detectors {
         KnownGood::new(authorities).weigh(&mut all.findings);
         all.gaps.sort();
         all.gaps.dedup();
-        Outcome { value: merge(all.findings), gaps: all.gaps }
+        // ORDER: what is allowed is no sign of anything, and a sum can be allowed like any other finding.
+        let mut used = BTreeSet::new();
+        let (mut findings, mut allowed) = self.allow.part(merge(all.findings), &mut used);
+        let (sums, allowed_sums) = self.allow.part(score::sums(&findings), &mut used);
+        findings.extend(sums);
+        findings.sort_by(|a, b| a.rank().cmp(&b.rank()));
+        allowed.extend(allowed_sums);
+        allowed.sort_by(|a, b| a.finding.rank().cmp(&b.finding.rank()));
+        Conclusion { findings, allowed, unused: self.allow.unused(&used), gaps: all.gaps }
     }
 }
 
 impl Visitor for Detectors {
     fn visit(&self, file: &Swept<'_>) {
-        let mut report = self.ask(file.path, |detector, report| detector.inspect(file, report));
-        for layer in std::mem::take(&mut report.layers) {
+        let deadline = self.deadline();
+        let mut report = self.ask(file.path, deadline, |detector, report| detector.inspect(file, report));
+        let mut layers = std::mem::take(&mut report.layers).into_iter();
+        while let Some(layer) = layers.next() {
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                let left = layers.len() + 1;
+                let detail = format!("the time for one file was up before {left} of its decoded layers were looked at");
+                report.gaps.push(Gap::new(file.path.clone(), GapReason::LimitReached, detail));
+                break;
+            }
             let place = format!("decoded by line {} of layer {}", layer.line, layer.depth.saturating_sub(1));
             let place = Evidence::Attribute { name: "layer".to_owned(), value: place.as_str().into() };
             let code = Swept { sha256: Some(Digest::of(&layer.text)), content: Some(&layer.text), ..*file };
-            let inside = self.ask(file.path, |detector, report| {
+            let inside = self.ask(file.path, deadline, |detector, report| {
                 if detector.looks_inside(Inside::Layer) {
                     detector.inspect(&code, report);
                 }
@@ -253,17 +324,29 @@ impl Visitor for Detectors {
     }
 
     fn visit_window(&self, window: &Window<'_>) {
-        self.keep(self.ask(window.file.path, |detector, report| detector.inspect_window(window, report)));
+        self.keep(
+            self.ask(window.file.path, self.deadline(), |detector, report| detector.inspect_window(window, report)),
+        );
     }
 
     fn visit_large(&self, file: &Swept<'_>) {
-        self.keep(self.ask(file.path, |detector, report| detector.inspect_large(file, report)));
+        self.keep(self.ask(file.path, self.deadline(), |detector, report| detector.inspect_large(file, report)));
     }
 }
 
 impl Detectors {
-    fn ask(&self, path: &EvidencePath, question: impl Fn(&dyn Detector, &mut Report)) -> Report {
-        let mut report = Report::default();
+    /// When the time for a file is up that is begun now.
+    fn deadline(&self) -> Option<Instant> {
+        self.patience.and_then(|patience| Instant::now().checked_add(patience))
+    }
+
+    fn ask(
+        &self,
+        path: &EvidencePath,
+        deadline: Option<Instant>,
+        question: impl Fn(&dyn Detector, &mut Report),
+    ) -> Report {
+        let mut report = Report { deadline, ..Report::default() };
         for detector in &self.detectors {
             guarded(path, &mut report, |report| question(detector.as_ref(), report));
         }
@@ -387,6 +470,31 @@ mod tests {
         assert_eq!(outcome.value.len(), 2);
         assert_eq!(outcome.gaps.len(), 1);
         assert_eq!(outcome.gaps[0].path.as_bytes(), b"/bad");
+    }
+
+    struct Unfolds;
+
+    impl Detector for Unfolds {
+        fn inspect(&self, file: &Swept<'_>, report: &mut Report) {
+            report.findings.push(finding(file.path, Severity::High, "seen"));
+            report.layers.extend((1..=3).map(|line| Layer { text: b"exit;".to_vec(), line, depth: 1 }));
+        }
+    }
+
+    #[test]
+    fn a_file_whose_time_is_up_is_no_further_unfolded_and_that_is_a_gap() {
+        let meta = FileMeta::bare(FileKind::File, Mode::new(0o644), 0);
+        let path = EvidencePath::new("/x.php").unwrap();
+        let look = |patience| {
+            let detectors = Detectors::new(vec![Box::new(Unfolds)]).within(patience);
+            detectors.visit(&Swept { path: &path, meta: &meta, sha256: None, content: Some(b"x") });
+            detectors.conclude(&context())
+        };
+        let outcome = look(Duration::ZERO);
+        assert_eq!((outcome.value.len(), outcome.gaps.len()), (1, 1), "what was found stays");
+        assert_eq!(outcome.gaps[0].reason, GapReason::LimitReached);
+        assert!(outcome.gaps[0].detail.contains("before 3 of its decoded layers"), "{}", outcome.gaps[0].detail);
+        assert!(look(Duration::from_hours(1)).gaps.is_empty());
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Detector for PlacementDetector {
 
 /// How a folder of a web root is meant to be used, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Folder {
+pub(super) enum Folder {
     /// Compiled templates and configuration in PHP are usual: `cache`, `compiled`.
     Cache,
     /// Style sheets, scripts and pictures; some old applications generate them with PHP.
@@ -41,7 +41,7 @@ enum Folder {
 }
 
 impl Folder {
-    fn of(path: &EvidencePath) -> Option<Self> {
+    pub(super) fn of(path: &EvidencePath) -> Option<Self> {
         let folder = path.parent()?;
         // Libraries have folders of such names for code: `vendor/…/Session`, `lib/cache`.
         let is_library =
@@ -62,7 +62,7 @@ impl Folder {
 }
 
 /// Says whether a web server may serve it. Other places are known only from its configuration.
-fn is_web(path: &EvidencePath) -> bool {
+pub(super) fn is_web(path: &EvidencePath) -> bool {
     const ROOTS: [&[u8]; 7] = [
         b"/var/www/",
         b"/srv/www/",
@@ -125,6 +125,8 @@ fn web(file: &Swept<'_>, content: &[u8], report: &mut Report) {
 fn htaccess(file: &Swept<'_>, content: &[u8], report: &mut Report) {
     let mut rewrites_all = None;
     let mut runs_data = None;
+    let mut leads_all = None;
+    let is_data = matches!(Folder::of(file.path), Some(Folder::Upload | Folder::Asset));
     for (text, line) in content.split(|&b| b == b'\n').zip(1..) {
         let lower = text.trim_ascii().to_ascii_lowercase();
         let words: Vec<&[u8]> = lower.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
@@ -134,6 +136,10 @@ fn htaccess(file: &Swept<'_>, content: &[u8], report: &mut Report) {
                 if matches!(target.rsplit(|&b| b == b'/').next(), Some(b"config.php" | b"ajax.php")) =>
             {
                 rewrites_all.get_or_insert_with(evidence);
+            }
+            // Applications send everything to their front controller, and none has it among uploads.
+            [b"rewriterule" | b"errordocument", pattern, target, ..] if is_data && leads_to_script(pattern, target) => {
+                leads_all.get_or_insert_with(evidence);
             }
             [b"sethandler" | b"forcetype", handler, ..] if find(handler, b"php").is_some() => {
                 runs_data.get_or_insert_with(evidence);
@@ -163,6 +169,16 @@ fn htaccess(file: &Swept<'_>, content: &[u8], report: &mut Report) {
         );
         report.findings.push(finding.with_attack(["T1505.003"]));
     }
+    if let Some(evidence) = leads_all {
+        let finding = finding(
+            "TR-PLACE-0008",
+            "Every request of a folder for data is sent to one script",
+            (Category::Persistence, Severity::Low, 45),
+            file,
+            vec![evidence],
+        );
+        report.findings.push(finding.with_attack(["T1505.003"]));
+    }
     if let Some(evidence) = runs_data {
         // A panel may set the handler at the top of a site; among data it has one purpose.
         let severity = if Folder::of(file.path).is_some() { Severity::High } else { Severity::Low };
@@ -176,6 +192,15 @@ fn htaccess(file: &Swept<'_>, content: &[u8], report: &mut Report) {
         );
         report.findings.push(finding.with_attack(["T1505.003"]));
     }
+}
+
+/// Says whether all names, or all that are not there, lead to one script.
+fn leads_to_script(pattern: &[u8], target: &[u8]) -> bool {
+    let is_all = matches!(pattern, b".*" | b"^.*$" | b"^(.*)$" | b"(.*)" | b"." | b"^" | b"404" | b"403");
+    let path = target.split(|&b| matches!(b, b'?' | b'[')).next().unwrap_or_default();
+    let name = path.rsplit(|&b| b == b'/').next().unwrap_or_default();
+    let extension = name.rsplit(|&b| b == b'.').next().unwrap_or_default();
+    is_all && extension.len() < name.len() && is_php_extension(extension) && !target.starts_with(b"http")
 }
 
 fn user_ini(file: &Swept<'_>, content: &[u8], report: &mut Report) {
@@ -353,7 +378,7 @@ fn matched(pattern: &str, content: &[u8], at: usize, length: usize) -> Evidence 
     let text = rest.get(..length).unwrap_or(rest);
     let text = text.split(|&b| b == b'\n').next().unwrap_or_default();
     let line = 1 + before.split(|&b| b == b'\n').skip(1).count() as u64;
-    Evidence::Match { pattern: pattern.to_owned(), offset: at as u64, line, text: text.into() }
+    super::matched::matched(pattern, content, at..at + text.len(), line)
 }
 
 /// Says what shows that the code does what a visitor asks: it reads the request, and it runs code or commands.
@@ -442,6 +467,10 @@ mod tests {
                 "/var/www/app/.htaccess",
                 "RewriteEngine On\nRewriteRule ^(.*)$ index.php [QSA,L]\nAddType application/x-httpd-php .php .phtml\n",
             )
+            .file(
+                "/var/www/html/uploads/.htaccess",
+                "RewriteEngine On\nRewriteRule ^(.*)$ - [F]\nErrorDocument 404 /404.html\n",
+            )
             .file("/var/www/app/.user.ini", "auto_prepend_file = '/var/www/app/wordfence-waf.php'\n")
             .file("/tmp/notes.txt", "hello")
             .file_with("/usr/bin/passwd", b"\x7fELF", 0o4755, |_| {})
@@ -471,6 +500,10 @@ mod tests {
             (
                 Scene::new().file("/var/www/html/uploads/.htaccess", "AddType application/x-httpd-php .jpg\n"),
                 "TR-PLACE-0004 high",
+            ),
+            (
+                Scene::new().file("/var/www/html/uploads/.htaccess", "ErrorDocument 404 /uploads/a.php\n"),
+                "TR-PLACE-0008 low",
             ),
             (Scene::new().file("/var/www/html/.user.ini", "auto_prepend_file=.x.jpg\n"), "TR-PLACE-0004 high"),
             (Scene::new().file_with("/tmp/.XXXXXXXX/a", "#!/bin/sh\nexit\n", 0o755, |_| {}), "TR-PLACE-0005 high"),

@@ -1,6 +1,6 @@
 //! A host in memory, for the tests of detectors.
 
-use super::{Detector, Detectors, HostContext};
+use super::{Conclusion, Detector, Detectors, HostContext};
 use crate::model::{Digest, EvidencePath, FileKind, FileMeta, Finding, Gap, Mode, Outcome};
 use crate::sweep::{Swept, Visitor};
 
@@ -80,6 +80,15 @@ impl Scene {
     /// What these detectors find.
     pub(super) fn findings_of(&self, detectors: Detectors) -> Vec<Finding> {
         self.visit(detectors, self.objects.iter()).value
+    }
+
+    /// All that these detectors say.
+    pub(super) fn conclude(&self, detectors: Detectors, context: &HostContext) -> Conclusion {
+        for (path, meta, content) in &self.objects {
+            let sha256 = content.as_deref().map(Digest::of);
+            detectors.visit(&Swept { path, meta, sha256, content: content.as_deref() });
+        }
+        detectors.conclude_all(context)
     }
 
     fn run<'a>(

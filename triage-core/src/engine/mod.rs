@@ -12,10 +12,10 @@ use crate::bundle::{BundleError, BundleInfo, BundleSink, BundleWriter, CaseInfo,
 use crate::collect::{Allowance, Budgets, Collector, Coverage, LogWindows, Remaining, Tally};
 use crate::detect::{Detectors, HostContext};
 use crate::diff::{self, Diff};
-use crate::model::{Clock, EvidencePath, Finding, Gap, GapReason, Timestamp, Verdict};
+use crate::model::{Allowed, Clock, EvidencePath, Finding, Gap, GapReason, Permit, Timestamp, Verdict};
 use crate::parse;
 use crate::source::{Source, SourceKind};
-use crate::sweep::{Known, Large, Options, Progress, Summary, Sweep, SweepError, Visitor};
+use crate::sweep::{Budget, Known, Large, Options, Progress, Summary, Sweep, SweepError, Visitor};
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
@@ -43,6 +43,10 @@ pub struct Scan {
     pub verdict: Verdict,
     /// What was found, worst and surest first.
     pub findings: Vec<Finding>,
+    /// What was found and is allowed: it counts neither for the verdict nor for a plan.
+    pub allowed: Vec<Allowed>,
+    /// Entries of allow-lists that allowed nothing.
+    pub unused: Vec<Permit>,
     /// What was not read or could not be judged.
     pub gaps: Vec<Gap>,
     /// Objects, files and bytes that were read.
@@ -119,7 +123,22 @@ impl Default for Care<'_> {
 /// # Errors
 /// When the target as a whole cannot be read.
 pub fn scan(target: &Target, detectors: Detectors, reading: Reading<'_>) -> Result<Scan, SweepError> {
-    scan_again(target, detectors, reading, None)
+    scan_within(target, detectors, reading, Bounds::default())
+}
+
+/// What of a target need not be read, and what may not.
+#[derive(Clone, Copy)]
+pub struct Bounds<'a> {
+    /// What was read earlier and had nothing in it. Afterwards it can tell the next scan.
+    pub known: Option<&'a Known>,
+    /// How much there is of time; `()` for whatever it takes. What it keeps out is a gap.
+    pub budget: &'a dyn Budget,
+}
+
+impl Default for Bounds<'_> {
+    fn default() -> Self {
+        Self { known: None, budget: &() }
+    }
 }
 
 /// As [`scan`], but passes over what is `known` from an earlier look; afterwards `known` can tell the next one.
@@ -132,6 +151,20 @@ pub fn scan_again(
     reading: Reading<'_>,
     known: Option<&Known>,
 ) -> Result<Scan, SweepError> {
+    scan_within(target, detectors, reading, Bounds { known, ..Bounds::default() })
+}
+
+/// As [`scan`], within bounds. A scan that a budget ended says what it found until then, and a gap says where it ended.
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_within(
+    target: &Target,
+    detectors: Detectors,
+    reading: Reading<'_>,
+    bounds: Bounds<'_>,
+) -> Result<Scan, SweepError> {
+    let Bounds { known, budget } = bounds;
     tracing::info!(target = target.source.label(), profile = target.profile.as_deref(), "scanning");
     let unobserved = volatile::observe(target, None, Some(&detectors), reading)?;
     let visitors: Vec<&dyn Visitor> =
@@ -144,7 +177,7 @@ pub fn scan_again(
         visitors: &visitors,
         known,
         store: None,
-        budget: &(),
+        budget,
         progress: reading.progress,
         cancel: reading.cancel,
     };
@@ -289,7 +322,7 @@ fn limits(care: &Care<'_>, options: &Options, omits_secrets: bool) -> BTreeMap<S
 fn conclude(target: &Target, detectors: Detectors, mut summary: Summary) -> Scan {
     let mut gaps: Vec<Gap> = target.gaps().to_vec();
     gaps.append(&mut summary.gaps);
-    let found = detectors.conclude(&HostContext {
+    let found = detectors.conclude_all(&HostContext {
         is_host: target.is_host(),
         gaps: &gaps,
         selects: &|path: &EvidencePath| target.asked.selects(path),
@@ -297,8 +330,8 @@ fn conclude(target: &Target, detectors: Detectors, mut summary: Summary) -> Scan
     gaps.extend(found.gaps);
     gaps.sort();
     gaps.dedup();
-    let verdict = Verdict::of(&found.value, is_blind(&summary, &gaps));
-    Scan { verdict, findings: found.value, gaps, summary }
+    let verdict = Verdict::of(&found.findings, is_blind(&summary, &gaps));
+    Scan { verdict, findings: found.findings, allowed: found.allowed, unused: found.unused, gaps, summary }
 }
 
 /// Says whether so much was not read that silence means nothing: the run was stopped, nothing was read, or more than one object in

@@ -270,6 +270,12 @@ pub enum Evidence {
         line: u64,
         /// The matched bytes, cut at 200.
         text: RawText,
+        /// What stands before them in their line, the last 80 bytes of it.
+        #[serde(default, skip_serializing_if = "RawText::is_empty")]
+        before: RawText,
+        /// What follows them in their line, the first 80 bytes of it; nothing where `text` was cut.
+        #[serde(default, skip_serializing_if = "RawText::is_empty")]
+        after: RawText,
     },
     /// A line of a text file says it.
     Line {
@@ -295,6 +301,23 @@ pub enum Evidence {
         name: String,
         /// Its value.
         value: RawText,
+    },
+    /// Another finding about the same object, which this one sums up.
+    Signal {
+        /// Its name.
+        finding: FindingId,
+        /// The rule that made it.
+        rule: RuleId,
+        /// Kind of knowledge that it rests on. Signals of one family are not independent: only the strongest counts.
+        family: String,
+        /// How bad it is if it is true.
+        severity: Severity,
+        /// How sure its rule is, 0–100.
+        confidence: u8,
+        /// Points of confidence that it adds to those before it; 0 where its family is counted already.
+        adds: u8,
+        /// The confidence with it and all before it.
+        together: u8,
     },
 }
 
@@ -373,7 +396,8 @@ impl Finding {
         self
     }
 
-    fn id_of(rule: &RuleId, subject: &Subject) -> FindingId {
+    /// The name of a finding of `rule` about `subject`.
+    pub(crate) fn id_of(rule: &RuleId, subject: &Subject) -> FindingId {
         let mut hasher = Hasher::new();
         for part in [rule.0.as_bytes(), subject.kind().as_bytes()].into_iter().chain(subject.identity()) {
             // Length first, so that no two lists of parts give the same bytes.

@@ -32,20 +32,7 @@ pub(crate) struct Place {
 }
 
 impl Mistake {
-    /// The mistake at a place in the file `name`, which holds `text`.
-    pub(crate) fn new(
-        what: &'static str,
-        name: &str,
-        text: &str,
-        place: Place,
-        detail: impl Into<String>,
-        hint: Option<String>,
-    ) -> Self {
-        let source = usize::try_from(place.line).ok().and_then(|line| text.lines().nth(line.checked_sub(1)?));
-        Self::in_line(what, name, source, place, detail, hint)
-    }
-
-    /// The same where the line is at hand: looking for it costs, where there are thousands.
+    /// The mistake at a place in the file `name`, whose line there is `source`.
     pub(crate) fn in_line(
         what: &'static str,
         name: &str,
@@ -92,13 +79,7 @@ impl fmt::Display for Mistake {
 }
 
 impl Place {
-    /// The place of the word that begins there.
-    pub(crate) fn of_word(text: &str, line: u64, column: u64) -> Self {
-        let source = usize::try_from(line).ok().and_then(|line| text.lines().nth(line.checked_sub(1)?));
-        Self::in_line(source, line, column)
-    }
-
-    /// The same where the line is at hand.
+    /// The place of the word that begins there, in the line `source`.
     pub(crate) fn in_line(source: Option<&str>, line: u64, column: u64) -> Self {
         let start = usize::try_from(column).unwrap_or(1).saturating_sub(1);
         let is_word = |c: &char| c.is_alphanumeric() || matches!(c, '_' | '-' | '/' | '.');
@@ -172,9 +153,8 @@ mod tests {
 
     #[test]
     fn a_hostile_line_cannot_forge_the_report() {
-        let text = "a: 1\n\u{1b}[2Jx: y\n";
         let place = Place { line: 2, column: 5, width: 1 };
-        let mistake = Mistake::new("playbook", "n\nok", text, place, "wrong", None);
+        let mistake = Mistake::in_line("playbook", "n\nok", Some("\u{1b}[2Jx: y"), place, "wrong", None);
         assert_eq!(
             mistake.to_string(),
             "playbook `n\\nok`, line 2, column 5: wrong\n  |\n2 | \\x1b[2Jx: y\n  |        ^"

@@ -3,6 +3,7 @@
 //! Everything here is plain data: no I/O, no clock, no environment. A name that an intruder chose is bytes from
 //! end to end; text for people is made from it by [`escape`] and never parsed back.
 
+mod allowed;
 mod attribute;
 mod digest;
 mod evidence;
@@ -17,7 +18,9 @@ mod schema;
 mod text;
 mod time;
 mod volatile;
+mod yaml;
 
+pub use allowed::{Allowed, Permit};
 pub use attribute::{AclEntry, AclSubject, Attributes, Capabilities};
 pub use digest::{Digest, DigestError, Hasher};
 pub use evidence::EvidenceFile;
@@ -25,7 +28,7 @@ pub use finding::{Category, Evidence, Finding, FindingId, RuleId, Severity, Subj
 pub use gap::{Gap, GapReason, Outcome};
 pub use metadata::{FileKind, FileMeta, Mode};
 pub use mistake::Mistake;
-pub(crate) use mistake::{Place, suggestion};
+pub(crate) use mistake::suggestion;
 pub use path::{EvidencePath, PathError};
 pub use pattern::{Pattern, PatternError};
 pub use record::{
@@ -42,3 +45,6 @@ pub use record::{
 pub use text::{RawText, escape, is_plain};
 pub use time::{Clock, Timestamp, TimestampError};
 pub use volatile::VolatileKind;
+#[cfg(test)]
+pub(crate) use yaml::NO_ANCHORS;
+pub(crate) use yaml::{YamlFile, YamlLimits};

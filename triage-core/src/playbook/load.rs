@@ -3,14 +3,14 @@
 use super::PlaybookError;
 use super::expression::{Expression, Facts, Fault, specimens};
 use super::{ActionKind, Affects, Phase, Playbook, PlaybookStep, Risk};
-use crate::model::{Digest, HostIdentity, Mistake, Place, RawText, escape, suggestion};
+use crate::model::{Digest, HostIdentity, RawText, YamlFile, YamlLimits, escape, suggestion};
 use serde::Deserialize;
-use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
-use serde_saphyr::{Error, Options, Spanned};
+use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
 
 /// The largest playbook, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
+const LIMITS: YamlLimits = YamlLimits { bytes: MAX_BYTES, nodes: 10_000, documents: 1 };
 /// The version that this library reads.
 const VERSION: u32 = 1;
 const PLACEHOLDERS: [&str; 3] = ["path", "name", "count"];
@@ -62,7 +62,7 @@ impl Playbook {
             let (size_bytes, name) = (text.len(), escape(name.as_bytes()));
             return Err(PlaybookError::TooLarge { name, size_bytes, limit_bytes: MAX_BYTES });
         }
-        let file = File { name, text };
+        let file = File(YamlFile::new("playbook", name, text, LIMITS));
         let versioned: Versioned = file.parse()?;
         if versioned.format_version.value != VERSION {
             let detail = format!("format version {} is not known", versioned.format_version.value);
@@ -73,14 +73,11 @@ impl Playbook {
     }
 }
 
-struct File<'a> {
-    name: &'a str,
-    text: &'a str,
-}
+struct File<'a>(YamlFile<'a>);
 
 impl File<'_> {
     fn parse<T: for<'de> Deserialize<'de>>(&self) -> Result<T, PlaybookError> {
-        serde_saphyr::from_str_with_options(self.text, options()).map_err(|error| self.unreadable(&error))
+        self.0.document().map_err(PlaybookError::Invalid)
     }
 
     fn check(&self, raw: RawPlaybook) -> Result<Playbook, PlaybookError> {
@@ -188,79 +185,20 @@ impl File<'_> {
 
     /// A fault in an expression, at its place in the file where the file has the expression as it is, else at the scalar.
     fn fault(&self, scalar: &Spanned<String>, fault: Fault) -> PlaybookError {
-        let mut place = self.place(scalar.referenced.line(), scalar.referenced.column());
-        let line = usize::try_from(place.line).ok().and_then(|line| self.text.lines().nth(line.checked_sub(1)?));
+        let mut place = self.0.place(scalar.referenced);
+        let line = self.0.line(place.line);
         let skip = usize::try_from(place.column).unwrap_or(1).saturating_sub(1);
         let rest: String = line.unwrap_or_default().chars().skip(skip).collect();
         let quote = usize::from(rest.starts_with(['"', '\'']));
         let is_verbatim = rest.chars().skip(quote).collect::<String>().starts_with(&scalar.value);
         if let Some(head) = fault.at.filter(|_| is_verbatim).and_then(|at| scalar.value.get(..at)) {
-            place = self.place(place.line, place.column + (quote + head.chars().count()) as u64);
+            place = self.0.word(place.line, place.column + (quote + head.chars().count()) as u64);
         }
-        self.at(place, format!("in this expression: {}", fault.detail), fault.hint)
+        PlaybookError::Invalid(self.0.mistake_in(place, format!("in this expression: {}", fault.detail), fault.hint))
     }
 
     fn mistake<T>(&self, scalar: &Spanned<T>, detail: impl Into<String>, hint: Option<String>) -> PlaybookError {
-        self.at(self.place(scalar.referenced.line(), scalar.referenced.column()), detail, hint)
-    }
-
-    fn at(&self, place: Place, detail: impl Into<String>, hint: Option<String>) -> PlaybookError {
-        PlaybookError::Invalid(Box::new(Mistake::new("playbook", self.name, self.text, place, detail, hint)))
-    }
-
-    /// The place of the word that begins there.
-    fn place(&self, line: u64, column: u64) -> Place {
-        Place::of_word(self.text, line, column)
-    }
-
-    fn unreadable(&self, error: &Error) -> PlaybookError {
-        let error = error.without_snippet();
-        let (detail, hint) = match error {
-            Error::SerdeUnknownField { field, expected, .. } => {
-                (format!("there is no field `{}`", escape(field.as_bytes())), suggestion(field, expected))
-            }
-            Error::SerdeUnknownVariant { variant, expected, .. } => (
-                format!("`{}` is none of the words that can stand here", escape(variant.as_bytes())),
-                suggestion(variant, expected),
-            ),
-            Error::SerdeMissingField { field, .. } => (format!("the field `{field}` is missing"), None),
-            Error::DuplicateMappingKey { key, .. } => {
-                let key = key.as_deref().unwrap_or_default();
-                (format!("the field `{}` stands here twice", escape(key.as_bytes())), None)
-            }
-            Error::MergeKeyNotAllowed { .. } | Error::UnknownAnchor { .. } => (NO_ANCHORS.to_owned(), None),
-            Error::Budget { breach, .. } => match breach {
-                serde_saphyr::budget::BudgetBreach::Anchors { .. }
-                | serde_saphyr::budget::BudgetBreach::Aliases { .. } => (NO_ANCHORS.to_owned(), None),
-                breach => (format!("this is more than a playbook can have: {breach:?}"), None),
-            },
-            other => {
-                let text = other.to_string();
-                (escape(text.lines().next().unwrap_or_default().as_bytes()), None)
-            }
-        };
-        let (line, column) = error.location().map_or((1, 1), |at| (at.line().max(1), at.column().max(1)));
-        self.at(self.place(line, column), detail, hint)
-    }
-}
-
-const NO_ANCHORS: &str = "anchors, aliases and merge keys are not read: write it out";
-
-fn options() -> Options {
-    serde_saphyr::options! {
-        budget: serde_saphyr::budget! {
-            max_reader_input_bytes: Some(MAX_BYTES),
-            max_events: 20_000,
-            max_nodes: 10_000,
-            max_depth: 16,
-            max_documents: 1,
-            max_total_scalar_bytes: MAX_BYTES,
-            max_aliases: 0,
-            max_anchors: 0,
-            max_merge_keys: 0,
-        },
-        duplicate_keys: DuplicateKeyPolicy::Error,
-        merge_keys: MergeKeyPolicy::Error,
+        PlaybookError::Invalid(self.0.mistake(scalar, detail, hint))
     }
 }
 
@@ -286,6 +224,7 @@ fn nobody() -> HostIdentity {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::model::NO_ANCHORS;
     use crate::playbook::{builtin, builtin_names};
 
     const GOOD: &str = r#"format_version: 1

@@ -1,7 +1,7 @@
 //! The report for people, in Markdown.
 
 use super::ScanReport;
-use crate::model::{Evidence, Finding, Severity, escape};
+use crate::model::{Allowed, Evidence, Finding, Permit, Severity, escape};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
@@ -28,6 +28,9 @@ fn write_report(out: &mut String, report: &ScanReport) -> fmt::Result {
     let totals = report.totals;
     writeln!(out, "| read | {} objects, {} files, {} bytes |", totals.objects, totals.files, totals.bytes)?;
     writeln!(out, "| findings | {} |", report.findings.len())?;
+    if !report.allowed.is_empty() {
+        writeln!(out, "| allowed | {} |", report.allowed.len())?;
+    }
     writeln!(out, "| gaps | {} |\n", report.gaps.len())?;
     for severity in [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::Info] {
         let findings: Vec<&Finding> = report.findings.iter().filter(|f| f.severity == severity).collect();
@@ -36,7 +39,28 @@ fn write_report(out: &mut String, report: &ScanReport) -> fmt::Result {
             findings.into_iter().try_for_each(|finding| write_finding(out, finding))?;
         }
     }
+    write_allowed(out, report)?;
     write_gaps(out, report)
+}
+
+fn write_allowed(out: &mut String, report: &ScanReport) -> fmt::Result {
+    if report.allowed.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "## Allowed: {}\n\nFound, and not counted.\n", report.allowed.len())?;
+    for Allowed { finding, allowed_by } in &report.allowed {
+        let Finding { rule, severity, confidence, id, .. } = finding;
+        writeln!(
+            out,
+            "- {} ({rule}, {severity}, {confidence}): {}",
+            span(&finding.subject.to_string()),
+            inline(&finding.title)
+        )?;
+        let author = allowed_by.author.as_ref().map(|author| format!(" by {}", inline(author))).unwrap_or_default();
+        let Permit { reason, until, entry, .. } = allowed_by;
+        writeln!(out, "  - {}; until {until}{author}, {}; finding `{id}`", inline(reason), span(entry))?;
+    }
+    writeln!(out)
 }
 
 fn write_finding(out: &mut String, finding: &Finding) -> fmt::Result {
@@ -49,8 +73,13 @@ fn write_finding(out: &mut String, finding: &Finding) -> fmt::Result {
     }
     for evidence in &finding.evidence {
         match evidence {
-            Evidence::Match { pattern, offset, line, text } => {
-                writeln!(out, "- line {line}, byte {offset}, {}: {}", code(pattern.as_bytes()), code(text.as_bytes()))?;
+            Evidence::Match { pattern, offset, line, text, before, after } => {
+                write!(out, "- line {line}, byte {offset}, {}: {}", code(pattern.as_bytes()), code(text.as_bytes()))?;
+                if !(before.is_empty() && after.is_empty()) {
+                    let whole = [before.as_bytes(), text.as_bytes(), after.as_bytes()].concat();
+                    write!(out, ", in {}", code(&whole))?;
+                }
+                writeln!(out)?;
             }
             Evidence::Line { line, text } => writeln!(out, "- line {line}: {}", code(text.as_bytes()))?,
             Evidence::Hash { authority, expected, actual } => {
@@ -62,6 +91,14 @@ fn write_finding(out: &mut String, finding: &Finding) -> fmt::Result {
             }
             Evidence::Attribute { name, value } => {
                 writeln!(out, "- {}: {}", inline(name), code(value.as_bytes()))?;
+            }
+            Evidence::Signal { finding, rule, family, severity, confidence, adds, together } => {
+                let rule = code(rule.0.as_bytes());
+                write!(out, "- {rule} ({}; {severity}, {confidence}; finding `{finding}`): ", inline(family))?;
+                match adds {
+                    0 => writeln!(out, "adds nothing, its kind is counted")?,
+                    _ => writeln!(out, "adds {adds}, together {together}")?,
+                }
             }
         }
     }
@@ -136,6 +173,19 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn what_is_allowed_is_listed_with_its_reason_and_a_match_with_its_line() {
+        let text = markdown(&crate::report::tests::full());
+        assert!(text.contains("## Allowed: 1\n"), "{text}");
+        assert!(
+            text.contains("  - our own \\*test\\* page; until 2027-01-31 by kim, `triage.allow.yaml, line 3`;"),
+            "{text}"
+        );
+        assert!(text.contains(", in ``if ($a\\x7c$b) eval(\\x1b[31m`$_POST`); # \\xff``"), "{text}");
+        assert!(text.contains("- `TR-WEBSHELL-0001` (content; medium, 60; finding `"), "{text}");
+        assert!(text.contains("): adds 48, together 48\n"), "{text}");
     }
 
     #[test]

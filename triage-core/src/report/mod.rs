@@ -6,7 +6,7 @@ mod markdown;
 
 pub use markdown::markdown;
 
-use crate::model::{Finding, Gap, HostIdentity, Timestamp, Verdict};
+use crate::model::{Allowed, Finding, Gap, HostIdentity, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// Version of the finding format.
@@ -34,6 +34,9 @@ pub struct ScanReport {
     pub totals: Totals,
     /// What was found, worst and surest first.
     pub findings: Vec<Finding>,
+    /// What was found and an allow-list allows, in the same order. It does not count for the verdict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<Allowed>,
     /// What was not read or could not be judged.
     pub gaps: Vec<Gap>,
 }
@@ -69,6 +72,7 @@ struct VerdictLine<'a> {
     verdict: Verdict,
     totals: Totals,
     findings: usize,
+    allowed: usize,
     gaps: usize,
 }
 
@@ -80,7 +84,7 @@ pub fn json(report: &ScanReport) -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string_pretty(report)? + "\n")
 }
 
-/// One JSON object a line: `finding`s, then `gap`s, then one `verdict`.
+/// One JSON object a line: `finding`s, then what is `allowed`, then `gap`s, then one `verdict`.
 ///
 /// # Errors
 /// As [`json()`].
@@ -89,6 +93,9 @@ pub fn jsonl(report: &ScanReport) -> Result<String, serde_json::Error> {
     let target = &report.target;
     for body in &report.findings {
         push_line(&mut out, &Line { kind: "finding", format_version: FORMAT_VERSION, target, body })?;
+    }
+    for body in &report.allowed {
+        push_line(&mut out, &Line { kind: "allowed", format_version: FORMAT_VERSION, target, body })?;
     }
     for body in &report.gaps {
         push_line(&mut out, &Line { kind: "gap", format_version: FORMAT_VERSION, target, body })?;
@@ -101,6 +108,7 @@ pub fn jsonl(report: &ScanReport) -> Result<String, serde_json::Error> {
         verdict: report.verdict,
         totals: report.totals,
         findings: report.findings.len(),
+        allowed: report.allowed.len(),
         gaps: report.gaps.len(),
     };
     push_line(&mut out, &Line { kind: "verdict", format_version: FORMAT_VERSION, target, body })?;
@@ -116,7 +124,7 @@ fn push_line(out: &mut String, line: &impl Serialize) -> Result<(), serde_json::
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::model::{Category, Digest, Evidence, EvidencePath, GapReason, RawText, Severity, Subject};
+    use crate::model::{Category, Digest, Evidence, EvidencePath, GapReason, Permit, RawText, Severity, Subject};
 
     pub(crate) fn sample() -> ScanReport {
         let path = EvidencePath::new(b"/var/www/html/a|b\n<c>.php").unwrap();
@@ -130,6 +138,8 @@ pub(crate) mod tests {
                 offset: 12,
                 line: 2,
                 text: RawText::from(&b"eval(\x1b[31m`$_POST`"[..]),
+                before: RawText::default(),
+                after: RawText::default(),
             }],
         );
         ScanReport {
@@ -146,8 +156,53 @@ pub(crate) mod tests {
             verdict: Verdict::Compromised,
             totals: Totals { objects: 3, files: 2, bytes: 40 },
             findings: vec![finding],
+            allowed: Vec::new(),
             gaps: vec![Gap::new(path, GapReason::TooLarge, "has 5 bytes")],
         }
+    }
+
+    /// The same with all that came to the format after its first day.
+    pub(crate) fn full() -> ScanReport {
+        let mut report = sample();
+        let mut finding = report.findings[0].clone();
+        let Some(Evidence::Match { before, after, .. }) = finding.evidence.first_mut() else { panic!() };
+        (*before, *after) = (RawText::from("if ($a|$b) "), RawText::from(&b"); # \xff"[..]));
+        let signal = Evidence::Signal {
+            finding: finding.id.clone(),
+            rule: finding.rule.clone(),
+            family: "content".into(),
+            severity: Severity::Medium,
+            confidence: 60,
+            adds: 48,
+            together: 48,
+        };
+        finding.evidence.push(signal);
+        let allowed_by = Permit {
+            reason: "our own *test* page".into(),
+            until: "2027-01-31".into(),
+            author: Some("kim".into()),
+            entry: "triage.allow.yaml, line 3".into(),
+        };
+        report.allowed.push(Allowed { finding: finding.clone(), allowed_by });
+        report.findings = vec![finding];
+        report
+    }
+
+    #[test]
+    fn what_is_allowed_and_what_stands_around_a_match_read_back() {
+        let report = full();
+        let text = json(&report).unwrap();
+        assert_eq!(serde_json::from_str::<ScanReport>(&text).unwrap(), report);
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["allowed"][0]["id"], value["findings"][0]["id"]);
+        assert_eq!(value["allowed"][0]["allowed_by"]["until"], "2027-01-31");
+        assert_eq!(value["findings"][0]["evidence"][0]["before"], "if ($a|$b) ");
+        assert_eq!(value["findings"][0]["evidence"][1]["type"], "signal");
+        let lines: Vec<serde_json::Value> =
+            jsonl(&report).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let kinds: Vec<_> = lines.iter().map(|line| line["kind"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["finding", "allowed", "gap", "verdict"]);
+        assert_eq!((lines[3]["findings"].as_u64(), lines[3]["allowed"].as_u64()), (Some(1), Some(1)));
     }
 
     #[test]

@@ -5,8 +5,8 @@ mod host;
 use super::{apply, collect, plan, rollback, scan, verify};
 use crate::args::seal::{IdentityArgs, SealArgs};
 use crate::args::{
-    ApplyArgs, BudgetArgs, ByteSize, CaseArgs, CollectArgs, ConsentArgs, DefinitionArgs, DemoArgs, FindingFormat,
-    Format, LookArgs, PlanArgs, ReadingArgs, RollbackArgs, ScanArgs, VerifyArgs,
+    AllowArgs, ApplyArgs, BudgetArgs, ByteSize, CaseArgs, CollectArgs, ConsentArgs, DefinitionArgs, DemoArgs,
+    FindingFormat, Format, LookArgs, PlanArgs, ReadingArgs, RollbackArgs, ScanArgs, VerifyArgs,
 };
 use crate::exit::{Exit, Failure};
 use crate::session::Session;
@@ -158,6 +158,7 @@ fn collecting(root: &Path, bundle: &Path) -> CollectArgs {
         output: Some(bundle.to_owned()),
         format: None,
         scan: false,
+        allow: AllowArgs::default(),
         omit_secrets: false,
         definitions: DefinitionArgs::default(),
         look: LookArgs::default(),
@@ -178,6 +179,8 @@ fn scanning(target: &Path, format: FindingFormat) -> ScanArgs {
         no_builtin_rules: false,
         verify_packages: false,
         timeout: 30,
+        max_time: None,
+        allow: AllowArgs::default(),
         iocs: Vec::new(),
         cache: None,
         profile_rules: false,
@@ -191,6 +194,7 @@ fn planning(root: &Path, output: &Path) -> PlanArgs {
         reading: reading(root),
         playbook: vec![PLAYBOOK.to_owned()],
         rules: Vec::new(),
+        allow: AllowArgs::default(),
         output: Some(output.to_owned()),
         format: Format::Human,
     }

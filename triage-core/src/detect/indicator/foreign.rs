@@ -277,7 +277,10 @@ fn shown(bytes: &[u8], place: usize, offset: u64, lines_before: u64) -> Evidence
         pattern: "line".to_owned(),
         offset: offset + place as u64,
         line: number,
+        // The line is its own context.
         text: RawText::from(line.get(..SHOWN_BYTES).unwrap_or(line)),
+        before: RawText::default(),
+        after: RawText::default(),
     }
 }
 

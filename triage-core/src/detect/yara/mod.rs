@@ -9,6 +9,7 @@ mod seen;
 
 pub use profile::{RuleCost, RuleProfiler};
 
+use super::matched::matched;
 use super::rules::{RuleInfo, RuleSet};
 use super::tampering::is_startup_script;
 use super::{Detector, Inside, Report};
@@ -21,15 +22,13 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use yara_x::{MatchingRules, ScanError, Scanner};
 
 /// Matches that a finding shows.
 const SHOWN_MATCHES: usize = 5;
 /// Matches that are looked at in a list, where each line is a finding of its own. What lies beyond is found by the next scan.
 const LISTED_MATCHES: usize = 1_000;
-/// Bytes of a match that a finding shows.
-const SHOWN_BYTES: usize = 200;
 /// Matches of one pattern that are kept. A hostile file can match millions of times; no honest rule counts that far.
 const KEPT_MATCHES: usize = 10_000;
 
@@ -97,7 +96,6 @@ impl YaraDetector {
             OwnedScanner::new(Arc::clone(self.shared.rules.compiled()), |rules| {
                 let mut scanner = Scanner::new(rules);
                 scanner
-                    .set_timeout(self.shared.options.timeout)
                     .max_matches_per_pattern(KEPT_MATCHES)
                     // Patterns that only need to be there once are looked for once.
                     .fast_scan(true);
@@ -114,9 +112,21 @@ impl YaraDetector {
     /// Scans bytes that were found inside a file: a decoded layer, a member of an archive, a window of a large file. The findings are about `file`, their offsets and lines count from the beginning of
     /// `bytes`. What kept the engine from an answer is a gap of the file.
     pub fn look(&self, file: &Swept<'_>, bytes: &[u8]) -> Report {
+        self.look_until(file, bytes, None)
+    }
+
+    /// The same, but no longer than until `deadline`.
+    fn look_until(&self, file: &Swept<'_>, bytes: &[u8], deadline: Option<Instant>) -> Report {
         let mut report = Report::default();
         let gap = |reason, detail: String| Gap::new(file.path.clone(), reason, detail);
+        let timeout = self.shared.options.timeout;
+        let left = deadline.map_or(timeout, |deadline| deadline.saturating_duration_since(Instant::now()).min(timeout));
+        if left.is_zero() {
+            report.gaps.push(gap(GapReason::LimitReached, "the time for one file was up before YARA".to_owned()));
+            return report;
+        }
         let outcome = self.with_scanner(|scanner| {
+            scanner.set_timeout(left);
             describe(scanner, file.path, file.meta, bytes);
             // Of a list every matching line is wanted; of anything else, that it matches.
             scanner.fast_scan(!is_list(file.path));
@@ -124,10 +134,9 @@ impl YaraDetector {
         });
         match outcome {
             Some(Ok(findings)) => report.findings = findings,
-            Some(Err(ScanError::Timeout)) => report.gaps.push(gap(
-                GapReason::LimitReached,
-                format!("YARA did not finish in {} s", self.shared.options.timeout.as_secs()),
-            )),
+            Some(Err(ScanError::Timeout)) => report
+                .gaps
+                .push(gap(GapReason::LimitReached, format!("YARA did not finish in {} s", left.as_secs_f32().ceil()))),
             Some(Err(error)) => report.gaps.push(gap(GapReason::Unreadable, format!("YARA: {error}"))),
             None => report.gaps.push(gap(GapReason::Unreadable, "the YARA engine failed on this content".to_owned())),
         }
@@ -144,7 +153,7 @@ impl Detector for YaraDetector {
         if key.is_some_and(|key| self.shared.seen.holds(key)) {
             return;
         }
-        let mut found = self.look(file, content);
+        let mut found = self.look_until(file, content, report.deadline);
         if let Some(key) = key
             && found.findings.is_empty()
             && found.gaps.is_empty()
@@ -160,7 +169,7 @@ impl Detector for YaraDetector {
     }
 
     fn inspect_window(&self, window: &Window<'_>, report: &mut Report) {
-        let mut found = self.look(&window.file, window.bytes);
+        let mut found = self.look_until(&window.file, window.bytes, report.deadline);
         for finding in &mut found.findings {
             for evidence in &mut finding.evidence {
                 if let Evidence::Match { offset, line, .. } = evidence {
@@ -250,13 +259,13 @@ fn subjects(file: &Swept<'_>, content: &[u8], evidence: Vec<Evidence>) -> Vec<(S
         return vec![(Subject::File { path: path(), sha256: file.sha256 }, evidence)];
     }
     let mut by_line: BTreeMap<u64, Vec<Evidence>> = BTreeMap::new();
-    for evidence in evidence {
-        let Evidence::Match { pattern, offset, text, .. } = evidence else { continue };
+    for mut evidence in evidence {
+        let Evidence::Match { offset, text, line, .. } = &mut evidence else { continue };
         // A pattern may begin with the end of the line before.
         let lead = text.as_bytes().iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-        let at = usize::try_from(offset).unwrap_or(usize::MAX).saturating_add(lead);
-        let line = line_of(content, at);
-        by_line.entry(line).or_default().push(Evidence::Match { pattern, offset, line, text });
+        let at = usize::try_from(*offset).unwrap_or(usize::MAX).saturating_add(lead);
+        *line = line_of(content, at);
+        by_line.entry(*line).or_default().push(evidence);
     }
     if by_line.is_empty() {
         // The rule speaks of the file as a whole: its size, its entropy, its name.
@@ -284,7 +293,7 @@ fn evidence(rule: &yara_x::Rule<'_, '_>, content: &[u8], most: usize) -> Vec<Evi
         .patterns()
         .flat_map(|pattern| {
             let matches = pattern.matches().take(most).enumerate();
-            matches.map(move |(round, found)| (round, found.range().start, pattern.identifier(), found.data()))
+            matches.map(move |(round, found)| (round, found.range().start, pattern.identifier(), found.range().end))
         })
         .collect();
     shown.sort_unstable();
@@ -292,12 +301,7 @@ fn evidence(rule: &yara_x::Rule<'_, '_>, content: &[u8], most: usize) -> Vec<Evi
     shown.sort_unstable_by_key(|&(_, offset, pattern, _)| (offset, pattern));
     shown
         .into_iter()
-        .map(|(_, offset, pattern, data)| Evidence::Match {
-            pattern: pattern.to_owned(),
-            offset: offset as u64,
-            line: line_of(content, offset),
-            text: RawText::from(data.get(..SHOWN_BYTES).unwrap_or(data)),
-        })
+        .map(|(_, offset, pattern, end)| matched(pattern, content, offset..end, line_of(content, offset)))
         .collect()
 }
 
@@ -371,8 +375,8 @@ mod tests {
         assert_eq!(
             finding.evidence,
             [
-                Evidence::Match { pattern: "$a".into(), offset: 8, line: 2, text: "door".into() },
-                Evidence::Match { pattern: "$b".into(), offset: 18, line: 3, text: "key7".into() },
+                matched("$a", b"one\ntwo door door\nkey7", 8..12, 2),
+                matched("$b", b"one\ntwo door door\nkey7", 18..22, 3),
             ]
         );
     }
@@ -382,7 +386,7 @@ mod tests {
         let detector = detector("rule long { strings: $a = /a{10}b*/ condition: $a }");
         let report = scan(&detector, b"/x", format!("{}{}", "a".repeat(10), "b".repeat(100_000)).as_bytes());
         let Evidence::Match { text, .. } = &report.findings[0].evidence[0] else { panic!() };
-        assert_eq!(text.as_bytes().len(), SHOWN_BYTES);
+        assert_eq!(text.as_bytes().len(), 200);
     }
 
     #[test]
