@@ -6,6 +6,7 @@
 //! runs anything, and a fault in one becomes a gap, never the end of the scan.
 
 mod account;
+mod baseline;
 mod cron;
 mod indicator;
 mod known_good;
@@ -20,22 +21,29 @@ mod tampering;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod testing;
+mod wordpress;
 mod yara;
 
 pub use account::AccountDetector;
+pub use baseline::{Baseline, BaselineDetector, Part as BaselinePart};
 pub use cron::CronDetector;
 pub use indicator::{
     Foreign, ForeignDetector, Import, ImportError, ImportProblem, IndicatorDetector, IndicatorError, Indicators,
     Sought, import,
 };
 pub use known_good::{Authority, Digests, Judgement, KnownGood, Standing};
-pub use module_signature::ModuleSignatureDetector;
+pub use module_signature::{
+    ArchiveStanding, FORMAT_VERSION as MODULES_FORMAT_VERSION, FileClass, KeyPlaces, ModuleSignatureDetector,
+    ModuleStanding, ModuleState, ModulesReport, SignatureState, SignatureVerdict, Signer, SignerError, Signers, Signs,
+    Totals as ModuleTotals, modules_json, modules_jsonl,
+};
 pub use packages::PackageDetector;
 pub use php::{Limits as PhpLimits, PhpDetector};
 pub use placement::PlacementDetector;
 pub use process::ProcessDetector;
 pub use rules::{ProblemKind, RuleInfo, RuleProblem, RuleSet, RuleSource};
 pub use tampering::TamperingDetector;
+pub use wordpress::{ChecksumError, CoreChecksums, WordPressDetector};
 pub use yara::{RuleCost, RuleProfiler, YaraDetector, YaraOptions};
 
 use crate::model::{Digest, Evidence, EvidencePath, Finding, Gap, GapReason, Outcome, Record, Subject};
@@ -199,6 +207,11 @@ impl Detectors {
         ];
         detectors.extend(others);
         Self::new(detectors)
+    }
+
+    /// Adds one.
+    pub fn add(&mut self, detector: Box<dyn Detector>) {
+        self.detectors.push(detector);
     }
 
     /// Shows one record of a host's volatile state to all of them.
