@@ -12,6 +12,7 @@
 )]
 
 mod apply;
+mod baseline;
 #[allow(clippy::format_collect)]
 mod budget;
 mod collect;
@@ -22,6 +23,7 @@ mod env;
 mod errors;
 mod footprint;
 mod help;
+mod modules;
 mod rules;
 mod scan;
 mod seal;

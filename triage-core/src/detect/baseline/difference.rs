@@ -156,8 +156,8 @@ mod tests {
         let long = "x".repeat(10_000) + "\n";
         let text = unified(b"", long.repeat(20).as_bytes()).unwrap();
         assert!(text.len() < 20_000, "{}", text.len());
-        let many: String = (0..30_000).map(|n| format!("{n}\n")).collect();
-        let others: String = (40_000..70_000).map(|n| format!("{n}\n")).collect();
+        let numbers = |range: std::ops::Range<u32>| range.map(|n| format!("{n}\n")).collect::<Vec<_>>().concat();
+        let (many, others) = (numbers(0..30_000), numbers(40_000..70_000));
         let text = unified(many.as_bytes(), others.as_bytes()).unwrap();
         assert!(text.ends_with("… 59960 more lines of this change are not shown\n"), "{}", text.len());
     }

@@ -212,7 +212,11 @@ impl BaselineDetector {
             let authority = format!("baseline {}", baseline.label);
             match found {
                 Match::Other => {
-                    evidence.push(Evidence::Hash { authority, expected: baseline.at(path), actual: Some(noted.sha256) })
+                    evidence.push(Evidence::Hash {
+                        authority,
+                        expected: baseline.at(path),
+                        actual: Some(noted.sha256),
+                    });
                 }
                 Match::Nothing => {
                     evidence.push(Evidence::Hash { authority, expected: None, actual: Some(noted.sha256) });

@@ -170,7 +170,9 @@ impl Check<'_> {
             // The list stands alone: a collection of lists, not a module.
             missing.truncate(1);
         }
-        missing.iter().for_each(|finding| standing.missing(finding.subject.path()));
+        for finding in &missing {
+            standing.missing(finding.subject.path());
+        }
         limited(module.folder.clone(), module.verdict, missing, ("TR-MODSIG-0003", "missing", Severity::Low), report);
     }
 

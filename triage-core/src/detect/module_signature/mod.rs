@@ -264,7 +264,7 @@ impl Detector for ModuleSignatureDetector {
     }
 }
 
-/// Files of keys: the framework's own, those that modules bring, and the public key rings of GnuPG.
+/// Files of keys: the framework's own, those that modules bring, and the public key rings of `GnuPG`.
 fn is_key_file(path: &EvidencePath) -> bool {
     let folder = path.parent().unwrap_or_else(EvidencePath::root);
     match path.extension() {

@@ -253,14 +253,14 @@ impl Authorities<'_> {
             detail: None,
         };
         let mut pinned = |print: &Fingerprint| {
-            let signer = self.signers.0.get(print)?;
+            let pin = self.signers.0.get(print)?;
             verdict.key = Some(print.to_string());
-            verdict.signer = Some(signer.name.clone());
-            Some(signer)
+            verdict.signer = Some(pin.name.clone());
+            Some(pin)
         };
         (verdict.state, verdict.detail) = match self.keys.check(signed) {
             Check::Good(print) => match pinned(&print) {
-                Some(signer) => self.worth(signed, signer),
+                Some(pin) => self.worth(signed, pin),
                 None => (SignatureState::Foreign, Some("it is by that key, which is nobody's whom we know".to_owned())),
             },
             Check::Bad(print) => {
@@ -279,21 +279,21 @@ impl Authorities<'_> {
     }
 
     /// What a signature by a pinned key is worth.
-    fn worth(&self, signed: &Signed, signer: &Signer) -> (SignatureState, Option<String>) {
-        if let Some(day) = &signer.revoked {
+    fn worth(&self, signed: &Signed, pin: &Signer) -> (SignatureState, Option<String>) {
+        if let Some(day) = &pin.revoked {
             return (SignatureState::Revoked, Some(format!("the vendor withdrew the key on {day}")));
         }
-        if self.keys.is_revoked(&signer.fingerprint, &self.signers.masters()) {
+        if self.keys.is_revoked(&pin.fingerprint, &self.signers.masters()) {
             return (SignatureState::Revoked, Some("a copy of the key in the evidence is revoked".to_owned()));
         }
-        if !signed.is_strong() && !(signed.is_sha1() && signer.sha1) {
+        if !(signed.is_strong() || signed.is_sha1() && pin.sha1) {
             return (SignatureState::Weak, None);
         }
         let is_over = |end: Timestamp| self.latest.is_some_and(|latest| end < latest);
         if let Some(end) = signed.expires().filter(|end| is_over(*end)) {
             return (SignatureState::Expired, Some(format!("it ended {end}")));
         }
-        let end = self.keys.expires(&signer.fingerprint);
+        let end = self.keys.expires(&pin.fingerprint);
         match end {
             Some(end) if signed.made().is_none_or(|made| end < made) => {
                 (SignatureState::Expired, Some(format!("the key had ended {end}")))

@@ -1,4 +1,4 @@
-//! Public keys: armoured, in a key ring of GnuPG 1 and 2.0 (`pubring.gpg`), and in a keybox of 2.1 and later (`pubring.kbx`).
+//! Public keys: armoured, in a key ring of `GnuPG` 1 and 2.0 (`pubring.gpg`), and in a keybox of 2.1 and later (`pubring.kbx`).
 
 use super::signature::fingerprint;
 use super::{Fingerprint, OpenPgpError, Signed, guarded};
@@ -220,7 +220,7 @@ fn armoured(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     .take(MAX_KEYS)
 }
 
-/// A keybox begins with a blob of 32 bytes whose ninth to twelfth are `KBXf` (`doc/kbxblob.txt` of GnuPG).
+/// A keybox begins with a blob of 32 bytes whose ninth to twelfth are `KBXf` (`doc/kbxblob.txt` of `GnuPG`).
 fn is_keybox(bytes: &[u8]) -> bool {
     bytes.get(8..12) == Some(b"KBXf")
 }

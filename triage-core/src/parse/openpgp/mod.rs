@@ -2,7 +2,7 @@
 //!
 //! This says whether a signature is by a key, and what a key says of itself. Whose key that is, and whether a digest as weak as SHA-1 is good enough
 //! for it, is for the caller: nothing is trusted here, no web of trust is followed, and no secret key is read. Packets are taken apart
-//! by rPGP, which sees hostile bytes behind limits and inside `catch_unwind`.
+//! by `rPGP`, which sees hostile bytes behind limits and inside `catch_unwind`.
 //!
 //! A signature is hashed where its text is met ([`Signed`]) and checked where the keys are known ([`KeyRing::check`]), because a walk meets them
 //! in any order.
@@ -37,7 +37,7 @@ impl Fingerprint {
     }
 }
 
-/// Forty hexadecimal digits, in capitals, as GnuPG prints them.
+/// Forty hexadecimal digits, in capitals, as `GnuPG` prints them.
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02X}"))
@@ -135,7 +135,7 @@ impl OpenPgpError {
     }
 }
 
-/// Runs what hands hostile bytes to rPGP, so that a fault in it costs this object and nothing else.
+/// Runs what hands hostile bytes to `rPGP`, so that a fault in it costs this object and nothing else.
 fn guarded<T>(what: &'static str, read: impl FnOnce() -> Result<T, OpenPgpError>) -> Result<T, OpenPgpError> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(OpenPgpError::Failed { what }))
 }

@@ -46,7 +46,7 @@ impl Signed {
 
     /// The ids of the keys that it claims to be by, in hexadecimal digits.
     pub fn issuers(&self) -> Vec<String> {
-        let ids = self.signature.issuer_key_id().into_iter().map(|id| id.to_string());
+        let ids = self.signature.issuer_key_id().into_iter().map(ToString::to_string);
         let prints = self.signature.issuer_fingerprint().into_iter().filter_map(fingerprint);
         let mut all: Vec<String> =
             ids.map(|id| id.to_ascii_uppercase()).chain(prints.map(|print| print.key_id())).collect();

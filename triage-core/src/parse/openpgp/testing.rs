@@ -117,7 +117,7 @@ impl TestKey {
         public.to_armored_bytes(ArmorOptions::default()).unwrap()
     }
 
-    /// The key in a keybox of GnuPG.
+    /// The key in a keybox of `GnuPG`.
     pub(crate) fn keybox(&self) -> Vec<u8> {
         let mut bytes = vec![0, 0, 0, 32, 1, 1, 0, 2];
         bytes.extend_from_slice(b"KBXf");

@@ -11,7 +11,9 @@ const TEXT: &str = "[config]\nversion=1\n- a dash\n[hashes]\na.php = 00\n;# End"
 
 fn ring(files: &[Vec<u8>]) -> KeyRing {
     let mut ring = KeyRing::default();
-    files.iter().for_each(|file| ring.add(KeyRing::read(file).unwrap()));
+    for file in files {
+        ring.add(KeyRing::read(file).unwrap());
+    }
     ring
 }
 
