@@ -151,6 +151,20 @@ pub(super) fn login(data: &[u8]) {
 pub(super) fn module_sig(data: &[u8]) {
     let outcome = parse::module_sig::parse(&path("/m/module.sig"), data, &LIMITS);
     assert!(outcome.value.hashes.len() <= LIMITS.max_records);
+    let message = parse::clear_sign::ClearSigned::read(data);
+    if let Some(text) = message.signed_text() {
+        // Whoever reads the list and whoever checks the signature see the same lines.
+        assert!(!text.windows(2).any(|pair| pair[0] == b'\r' && pair[1] != b'\n'), "a lone carriage return is signed");
+        assert!(text.len() <= 2 * data.len());
+    }
+    let _ = parse::openpgp::clear_signed(&message);
+    let _ = parse::openpgp::KeyRing::read(data);
+    if let Ok(opened) = parse::openpgp::signed_message(data, 64 << 10) {
+        assert!(opened.content.len() <= 64 << 10);
+    }
+    for file in parse::freepbx_dirs::FILES {
+        let _ = parse::freepbx_dirs::Directories::read(&EvidencePath::new(file).expect("a path"), data, &LIMITS);
+    }
     let _ = parse::module_xml::parse(&path("/m/module.xml"), data, &LIMITS);
 }
 

@@ -4,13 +4,14 @@ use crate::env::TestEnvironment;
 #[test]
 fn help_pages() {
     let env = TestEnvironment::new();
-    let verbs: [&[&str]; 21] = [
+    let verbs: [&[&str]; 22] = [
         &[],
         &["collect"],
         &["verify"],
         &["export"],
         &["scan"],
         &["diff"],
+        &["modules"],
         &["plan"],
         &["apply"],
         &["resume"],

@@ -13,6 +13,7 @@
 
 mod allow;
 mod apply;
+mod baseline;
 #[allow(clippy::format_collect)]
 mod budget;
 mod collect;
@@ -23,6 +24,7 @@ mod env;
 mod errors;
 mod footprint;
 mod help;
+mod modules;
 mod rules;
 mod scan;
 mod seal;

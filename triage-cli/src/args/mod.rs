@@ -4,11 +4,13 @@ mod allow;
 mod budget;
 mod definitions;
 pub(crate) mod export;
+mod modules;
 pub(crate) mod seal;
 
 pub(crate) use allow::AllowArgs;
 pub(crate) use budget::{BudgetArgs, Nice, Period};
 pub(crate) use definitions::{ArtifactsCommand, CaseArgs, DefinitionArgs, LookArgs};
+pub(crate) use modules::{ModulesArgs, ModulesFormat};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 use std::num::NonZeroUsize;
@@ -57,6 +59,8 @@ pub(crate) enum Command {
     Scan(ScanArgs),
     /// Compare two states of a host: what was added, removed and changed
     Diff(DiffArgs),
+    /// Check the signatures and files of every FreePBX module
+    Modules(ModulesArgs),
     /// Say what a playbook would change; changes nothing
     Plan(PlanArgs),
     /// Carry out a plan: asks, journals, changes, verifies
@@ -269,6 +273,13 @@ pub(crate) struct ScanArgs {
     /// Read the folders of programs too, and hold every packaged file against dpkg's or rpm's database
     #[arg(long)]
     pub(crate) verify_packages: bool,
+
+    /// Hold the files against a state that is known good; can be repeated
+    ///
+    /// A bundle of the host from better days, a sister host's root, folder, bundle or archive, or the checksums of a WordPress release as saved from
+    /// api.wordpress.org/core/checksums/1.0 (JSON). What is as it is there weighs less; changed code is told with the difference.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath, conflicts_with = "cache")]
+    pub(crate) baseline: Vec<PathBuf>,
 
     /// Use YARA rules from this file or folder too; can be repeated
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]

@@ -3,6 +3,7 @@
 mod allow;
 mod apply;
 mod artifacts;
+mod baseline;
 mod cache;
 mod collect;
 mod completions;
@@ -11,6 +12,7 @@ mod diff;
 mod export;
 mod keys;
 mod man;
+mod modules;
 mod open;
 mod plan;
 mod playbook;
@@ -33,6 +35,7 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<Exit, Failure> 
         Command::Export(args) => export::run(&args, session),
         Command::Scan(args) => scan::run(&args, session),
         Command::Diff(args) => diff::run(&args, session),
+        Command::Modules(args) => modules::run(&args, session),
         Command::Plan(args) => plan::run(&args, session),
         Command::Apply(args) => apply::run(&args, session),
         Command::Resume(args) => resume::run(&args, session),

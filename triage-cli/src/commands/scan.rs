@@ -1,7 +1,7 @@
 //! `triage scan`
 
 use super::cache::Cache;
-use super::{allow, open};
+use super::{allow, baseline, open};
 use crate::args::{FindingFormat, ScanArgs};
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
@@ -44,7 +44,8 @@ fn scan(path: &Path, args: &ScanArgs, session: &Session) -> Result<ScanReport, F
         return scan_again(&target, &Cache::open(folder)?, list, args, session);
     }
     let (sources, iocs) = looked_for(args, session)?;
-    let detectors = open::detectors_of(RuleSet::compile(&sources), args.timeout, iocs)?.allowing(list);
+    let mut detectors = open::detectors_of(RuleSet::compile(&sources), args.timeout, iocs)?.allowing(list);
+    baseline::add(&args.baseline, &args.reading, &args.identity, &mut detectors, session)?;
     let manners = open::manners(&target, &args.reading, session);
     let options = Options { threads: manners.threads, ..open::options(&args.reading) };
     let progress = Progress::start(&session.ui, "scanning");

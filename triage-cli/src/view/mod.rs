@@ -4,6 +4,7 @@ pub(crate) mod artifacts;
 pub(crate) mod coverage;
 pub(crate) mod diff;
 pub(crate) mod findings;
+pub(crate) mod modules;
 pub(crate) mod plan;
 pub(crate) mod rules;
 pub(crate) mod run;

@@ -7,7 +7,7 @@
 //! No finding is ever dropped for it. An authority may lie on the host that is examined, and then whoever has root there has the authority
 //! too; so a finding about known content keeps its severity and at least half of its confidence, and says what was done to it.
 
-use crate::model::{Digest, Evidence, EvidencePath, Finding, Severity, Subject};
+use crate::model::{Digest, Evidence, EvidencePath, Finding, RawText, Severity, Subject};
 
 /// What is known of a file's content. MD5 stands only beside another digest or in an authority's own words: it can be forged, and is what
 /// `dpkg` has.
@@ -51,6 +51,15 @@ pub struct Judgement {
     pub authority: String,
     /// What it says.
     pub standing: Standing,
+    /// How the content differs from the original, as a unified diff; where the original is at hand and both are text.
+    pub difference: Option<RawText>,
+}
+
+impl Judgement {
+    /// A word without a difference.
+    pub fn new(authority: impl Into<String>, standing: Standing) -> Self {
+        Self { authority: authority.into(), standing, difference: None }
+    }
 }
 
 /// Knows which content belongs at which place.
@@ -88,6 +97,10 @@ impl<'a> KnownGood<'a> {
         }
         for finding in findings {
             let Subject::File { path, sha256: Some(sha256) } = &finding.subject else { continue };
+            if finding.rule.0.starts_with("TR-BASELINE-") {
+                self.excuse(finding);
+                continue;
+            }
             if is_about_identity(&finding.rule.0) {
                 continue;
             }
@@ -104,13 +117,27 @@ impl<'a> KnownGood<'a> {
             finding.confidence = after;
             let value = format!("{} by {}; confidence {before} -> {after}", word.standing.as_str(), word.authority);
             finding.evidence.push(Evidence::Attribute { name: "known_good".into(), value: value.as_str().into() });
+            finding
+                .evidence
+                .extend(word.difference.map(|value| Evidence::Attribute { name: "difference".into(), value }));
+        }
+    }
+
+    /// A file that is not as in a baseline and is what its vendor ships was updated.
+    fn excuse(&self, finding: &mut Finding) {
+        let Subject::File { path, sha256: Some(sha256) } = &finding.subject else { return };
+        let Some(word) = self.judge(path, &Digests { sha256: Some(*sha256), md5: None }) else { return };
+        if word.standing == Standing::VendorPristine {
+            let value = format!("vendor_pristine by {}; severity {} -> info", word.authority, finding.severity);
+            finding.severity = Severity::Info;
+            finding.evidence.push(Evidence::Attribute { name: "known_good".into(), value: value.as_str().into() });
         }
     }
 }
 
 /// Findings that are about the identity of a content already: known hashes, and the authorities' own.
 fn is_about_identity(rule: &str) -> bool {
-    ["TR-PACKAGE-", "TR-MODSIG-", "TR-IOC-", "TR-BASELINE-"].iter().any(|prefix| rule.starts_with(prefix))
+    ["TR-PACKAGE-", "TR-MODSIG-", "TR-IOC-", "TR-WORDPRESS-"].iter().any(|prefix| rule.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -122,7 +149,7 @@ mod tests {
 
     impl Authority for Says {
         fn judge(&self, _: &EvidencePath, _: &Digests) -> Judgement {
-            Judgement { authority: format!("{:?}", self.0), standing: self.0 }
+            Judgement::new(format!("{:?}", self.0), self.0)
         }
     }
 
@@ -154,6 +181,15 @@ mod tests {
         assert_eq!(weighed(&[Standing::VendorModified], "TR-X-0001", Severity::High).confidence, 90);
         let found = weighed(&[Standing::Unowned, Standing::Unknown], "TR-X-0001", Severity::High);
         assert_eq!((found.confidence, found.evidence.len()), (80, 0));
+    }
+
+    #[test]
+    fn what_differs_from_a_baseline_and_is_its_vendors_was_updated() {
+        let found =
+            weighed(&[Standing::VendorModified, Standing::VendorPristine], "TR-BASELINE-0001", Severity::Medium);
+        assert_eq!((found.severity, found.confidence, found.evidence.len()), (Severity::Info, 80, 1));
+        let found = weighed(&[Standing::VendorModified], "TR-BASELINE-0001", Severity::Medium);
+        assert_eq!((found.severity, found.evidence.len()), (Severity::Medium, 0));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod account;
 mod allow;
+mod baseline;
 mod cohort;
 mod cron;
 mod density;
@@ -26,10 +27,12 @@ mod tampering;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod testing;
+mod wordpress;
 mod yara;
 
 pub use account::AccountDetector;
 pub use allow::{AllowError, AllowList};
+pub use baseline::{Baseline, BaselineDetector, Part as BaselinePart};
 pub use cohort::CohortDetector;
 pub use cron::CronDetector;
 pub use density::DensityDetector;
@@ -38,7 +41,11 @@ pub use indicator::{
     Sought, import,
 };
 pub use known_good::{Authority, Digests, Judgement, KnownGood, Standing};
-pub use module_signature::ModuleSignatureDetector;
+pub use module_signature::{
+    ArchiveStanding, FORMAT_VERSION as MODULES_FORMAT_VERSION, FileClass, KeyPlaces, ModuleSignatureDetector,
+    ModuleStanding, ModuleState, ModulesReport, SignatureState, SignatureVerdict, Signer, SignerError, Signers, Signs,
+    Totals as ModuleTotals, modules_json, modules_jsonl,
+};
 pub use name::NameDetector;
 pub use packages::PackageDetector;
 pub use php::{Limits as PhpLimits, PhpDetector};
@@ -46,6 +53,7 @@ pub use placement::PlacementDetector;
 pub use process::ProcessDetector;
 pub use rules::{ProblemKind, RuleInfo, RuleProblem, RuleSet, RuleSource};
 pub use tampering::TamperingDetector;
+pub use wordpress::{ChecksumError, CoreChecksums, WordPressDetector};
 pub use yara::{RuleCost, RuleProfiler, YaraDetector, YaraOptions};
 
 use crate::model::{
@@ -247,6 +255,11 @@ impl Detectors {
         ];
         detectors.extend(others);
         Self::new(detectors)
+    }
+
+    /// Adds one.
+    pub fn add(&mut self, detector: Box<dyn Detector>) {
+        self.detectors.push(detector);
     }
 
     /// Shows one record of a host's volatile state to all of them.

@@ -72,6 +72,12 @@ impl Scene {
         forward.value
     }
 
+    /// The same objects, met from the last to the first.
+    pub(super) fn reversed(&self) -> Self {
+        let objects = self.objects.iter().rev().cloned().collect();
+        Self { objects, gaps: self.gaps.clone(), is_part: self.is_part }
+    }
+
     /// What one detector says, alone.
     pub(super) fn judge(&self, detector: impl Detector + 'static) -> Outcome<Vec<Finding>> {
         self.visit(Detectors::new(vec![Box::new(detector)]), self.objects.iter())

@@ -10,7 +10,7 @@ pub use target::{Choice, Opening, Target, TargetError, identify};
 
 use crate::bundle::{BundleError, BundleInfo, BundleSink, BundleWriter, CaseInfo, Ending, Seal, Sealed};
 use crate::collect::{Allowance, Budgets, Collector, Coverage, LogWindows, Remaining, Tally};
-use crate::detect::{Detectors, HostContext};
+use crate::detect::{Baseline, BaselinePart, Detectors, HostContext};
 use crate::diff::{self, Diff};
 use crate::model::{Allowed, Clock, EvidencePath, Finding, Gap, GapReason, Permit, Timestamp, Verdict};
 use crate::parse;
@@ -214,6 +214,16 @@ pub fn diff(old: &Target, new: &Target, reading: Reading<'_>) -> Result<Diff, Sw
     diff.gaps.sort();
     diff.gaps.dedup();
     Ok(diff)
+}
+
+/// Reads a target for the digests of its files, to hold another against it.
+///
+/// # Errors
+/// When it as a whole cannot be read.
+pub fn baseline(target: Target, reading: Reading<'_>) -> Result<Baseline, SweepError> {
+    let Target { source, scope, asked, .. } = target;
+    let part = BaselinePart { selection: &scope.selection, listed_only: &scope.listed_only, asked: &asked };
+    Baseline::read(source, &part, reading.options, reading.progress, reading.cancel)
 }
 
 /// What a bundle of this target says of itself.

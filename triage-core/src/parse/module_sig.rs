@@ -1,18 +1,15 @@
 //! `module.sig`, the signed list of a `FreePBX` module's files, as the framework's `GPG` class and the vendor's `sign.php`
 //! write it: an `OpenPGP` clear-signed (RFC 4880, section 7) ini file.
 //!
-//! Only the text that the signature covers counts. The signature itself is not checked here: who trusts what this says has to
-//! check it, or to say that it was not.
+//! Only the text that the signature covers counts. The signature itself is checked by [`super::openpgp`], with keys that this knows
+//! nothing of: who trusts what this says has to check it, or to say that it was not.
 
 use super::Limits;
-use super::line::{Line, Reading, lines, rsplit_once, split_once};
+use super::clear_sign::ClearSigned;
+use super::line::{Reading, rsplit_once, split_once};
 use crate::model::{EvidencePath, ModuleHash, Outcome};
 use serde::Serialize;
 use std::collections::HashMap;
-
-const BEGIN: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
-const SIGNATURE: &[u8] = b"-----BEGIN PGP SIGNATURE-----";
-const END: &[u8] = b"-----END PGP SIGNATURE-----";
 
 /// What a `module.sig` says. All of it is a claim as long as nobody has checked the signature.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -57,8 +54,12 @@ pub enum Oddity {
     UnknownHeader,
     /// Lines that are escaped with `- `.
     DashEscapes,
+    /// Lines that begin with a dash and are not escaped.
+    UnescapedDash,
     /// Carriage returns at the ends of lines.
     CarriageReturns,
+    /// A carriage return within a line, where some readers see the end of one.
+    StrayCarriageReturn,
     /// Text after the line `;# End`.
     TextAfterEnd,
     /// A file that is listed twice.
@@ -79,7 +80,9 @@ impl Oddity {
             Self::TextAfterSignature => "text stands after the signature, where it does not cover it",
             Self::UnknownHeader => "the message has a header other than `Hash`",
             Self::DashEscapes => "lines are escaped with a dash",
+            Self::UnescapedDash => "a line begins with a dash that is not escaped",
             Self::CarriageReturns => "lines end in carriage returns",
+            Self::StrayCarriageReturn => "a carriage return stands within a line",
             Self::TextAfterEnd => "text stands after the line `;# End`",
             Self::ListedTwice => "a file is listed twice",
             Self::LeadsOutOfModule => "a listed name leads out of the module's folder",
@@ -90,12 +93,16 @@ impl Oddity {
 
 /// Reads the signed part.
 pub fn parse(path: &EvidencePath, bytes: &[u8], limits: &Limits) -> Outcome<ModuleSignature> {
-    let mut signature = ModuleSignature::default();
+    parse_signed(path, &ClearSigned::read(bytes), limits)
+}
+
+/// Reads the list in a message that was taken apart already, so that its signature can be checked over the same lines.
+pub fn parse_signed(path: &EvidencePath, message: &ClearSigned<'_>, limits: &Limits) -> Outcome<ModuleSignature> {
+    let mut signature = ModuleSignature { oddities: message.oddities.clone(), ..ModuleSignature::default() };
     let mut reading = Reading::new(path, limits);
-    let signed = signed_lines(bytes, &mut signature.oddities);
     let mut section: &[u8] = b"";
     let mut is_after_end = false;
-    for line in signed {
+    for line in message.lines() {
         if !reading.fits(&line) {
             continue;
         }
@@ -138,55 +145,6 @@ pub fn parse(path: &EvidencePath, bytes: &[u8], limits: &Limits) -> Outcome<Modu
     signature.oddities.sort();
     signature.oddities.dedup();
     Outcome { value: signature, gaps }
-}
-
-/// The lines between the armour, their dash-escapes undone.
-fn signed_lines<'a>(bytes: &'a [u8], oddities: &mut Vec<Oddity>) -> Vec<Line<'a>> {
-    enum At {
-        Before,
-        Headers,
-        Text,
-        Signature,
-        After,
-    }
-    let mut at = At::Before;
-    let mut signed = Vec::new();
-    for mut line in lines(bytes) {
-        if line.text.ends_with(b"\r") {
-            oddities.push(Oddity::CarriageReturns);
-        }
-        let text = line.text.trim_ascii_end();
-        match at {
-            At::Before if text == BEGIN => at = At::Headers,
-            At::Before | At::After if text.is_empty() => {}
-            At::Before => oddities.push(Oddity::TextBeforeMessage),
-            At::Headers if text.is_empty() => at = At::Text,
-            At::Headers if text.starts_with(b"Hash: ") => {}
-            At::Headers => oddities.push(Oddity::UnknownHeader),
-            At::Text if text == SIGNATURE => at = At::Signature,
-            At::Text => {
-                if let Some(rest) = line.text.strip_prefix(b"- ") {
-                    oddities.push(Oddity::DashEscapes);
-                    line.text = rest;
-                }
-                signed.push(line);
-            }
-            At::Signature if text == END => at = At::After,
-            At::Signature => {}
-            At::After => oddities.push(Oddity::TextAfterSignature),
-        }
-        // A file of nothing but oddities is not to fill the memory with them.
-        oddities.dedup();
-    }
-    match at {
-        At::Before => {
-            oddities.clear();
-            oddities.push(Oddity::NotSigned);
-        }
-        At::After => {}
-        _ => oddities.push(Oddity::CutShort),
-    }
-    signed
 }
 
 fn config(text: &[u8], signature: &mut ModuleSignature) -> Result<(), &'static str> {

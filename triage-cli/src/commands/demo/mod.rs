@@ -175,6 +175,7 @@ fn scanning(target: &Path, format: FindingFormat) -> ScanArgs {
         targets: vec![target.to_owned()],
         reading: reading(Path::new("/")),
         format,
+        baseline: Vec::new(),
         rules: Vec::new(),
         no_builtin_rules: false,
         verify_packages: false,

@@ -262,7 +262,7 @@ pub(super) struct PackageAuthority<'a> {
 impl Authority for PackageAuthority<'_> {
     fn judge(&self, path: &EvidencePath, digests: &Digests) -> Judgement {
         let digests = self.observed.complete(path, digests);
-        let mut best = Judgement { authority: "package databases".to_owned(), standing: Standing::Unowned };
+        let mut best = Judgement::new("package databases", Standing::Unowned);
         if self.table.owns(path) {
             best.standing = Standing::Unknown;
         }
@@ -273,7 +273,7 @@ impl Authority for PackageAuthority<'_> {
                 None => Standing::Unknown,
             };
             if standing >= best.standing {
-                best = Judgement { authority: self.table.owner(file), standing };
+                best = Judgement::new(self.table.owner(file), standing);
             }
         }
         best
