@@ -6,8 +6,11 @@
 //! runs anything, and a fault in one becomes a gap, never the end of the scan.
 
 mod account;
+mod backup;
 mod cron;
+mod handler;
 mod indicator;
+mod inside;
 mod known_good;
 mod module_signature;
 mod packages;
@@ -23,11 +26,13 @@ mod testing;
 mod yara;
 
 pub use account::AccountDetector;
+pub use backup::BackupDetector;
 pub use cron::CronDetector;
 pub use indicator::{
     Foreign, ForeignDetector, Import, ImportError, ImportProblem, IndicatorDetector, IndicatorError, Indicators,
     Sought, import,
 };
+pub use inside::{ArchiveMember, Limits as InsideLimits, archive_members};
 pub use known_good::{Authority, Digests, Judgement, KnownGood, Standing};
 pub use module_signature::ModuleSignatureDetector;
 pub use packages::PackageDetector;
@@ -40,6 +45,7 @@ pub use yara::{RuleCost, RuleProfiler, YaraDetector, YaraOptions};
 
 use crate::model::{Digest, Evidence, EvidencePath, Finding, Gap, GapReason, Outcome, Record, Subject};
 use crate::sweep::{Swept, Visitor, Window};
+use inside::{Gathered, Streams};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -132,6 +138,8 @@ pub struct Report {
 pub enum Inside {
     /// Code that the file decodes and runs.
     Layer,
+    /// A member of an archive, at any depth; its path is the one that it would have on a host.
+    Member,
 }
 
 /// Code that stands encoded in code.
@@ -165,14 +173,38 @@ impl HostContext<'_> {
 
 /// The enabled detectors, as one visitor of the sweep.
 pub struct Detectors {
-    detectors: Vec<Box<dyn Detector>>,
+    shared: Arc<Shared>,
     report: Mutex<Report>,
+    /// None where no detector looks into archives.
+    inside: Option<InsideLimits>,
+    streams: Streams,
+    /// The description of the backup that the evidence is, where it is one.
+    backup: Mutex<Option<(backup::Kind, Subject)>>,
+}
+
+/// What threads that unpack share with those that read.
+struct Shared {
+    detectors: Vec<Box<dyn Detector>>,
 }
 
 impl Detectors {
     /// These detectors and no others.
     pub fn new(detectors: Vec<Box<dyn Detector>>) -> Self {
-        Self { detectors, report: Mutex::default() }
+        let looks = detectors.iter().any(|detector| detector.looks_inside(Inside::Member));
+        Self {
+            shared: Arc::new(Shared { detectors }),
+            report: Mutex::default(),
+            inside: looks.then(InsideLimits::default),
+            streams: Streams::default(),
+            backup: Mutex::default(),
+        }
+    }
+
+    /// The same with other limits for what is looked at inside archives.
+    #[must_use]
+    pub fn with_inside(mut self, limits: InsideLimits) -> Self {
+        self.inside = self.inside.map(|_| limits);
+        self
     }
 
     /// All detectors that are built in, with the built-in indicators, and those of `others` (YARA).
@@ -189,6 +221,7 @@ impl Detectors {
         let mut detectors: Vec<Box<dyn Detector>> = vec![
             Box::new(IndicatorDetector::new(Arc::clone(&indicators))),
             Box::new(AccountDetector::new(Arc::clone(&indicators))),
+            Box::new(BackupDetector),
             Box::new(CronDetector::new(Arc::clone(&indicators))),
             Box::new(PlacementDetector),
             Box::new(ProcessDetector::new(Arc::clone(&indicators))),
@@ -203,7 +236,7 @@ impl Detectors {
 
     /// Shows one record of a host's volatile state to all of them.
     pub fn consider(&self, record: &Record) {
-        self.keep(self.ask(&EvidencePath::root(), |detector, report| detector.consider(record, report)));
+        self.keep(self.shared.ask(&EvidencePath::root(), |detector, report| detector.consider(record, report)));
     }
 
     fn keep(&self, mut report: Report) {
@@ -220,48 +253,96 @@ impl Detectors {
     /// Where one rule found the same thing twice, the better finding stays and takes over the other's evidence.
     pub fn conclude(self, context: &HostContext) -> Outcome<Vec<Finding>> {
         let mut all = self.report.into_inner().unwrap_or_else(PoisonError::into_inner);
-        for detector in &self.detectors {
+        for detector in &self.shared.detectors {
             guarded(&EvidencePath::root(), &mut all, |report| detector.conclude(context, report));
         }
-        let authorities = self.detectors.iter().flat_map(|detector| detector.authorities()).collect();
+        let authorities = self.shared.detectors.iter().flat_map(|detector| detector.authorities()).collect();
         KnownGood::new(authorities).weigh(&mut all.findings);
         all.gaps.sort();
         all.gaps.dedup();
+        if let Some((kind, subject)) = self.backup.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            let answer = backup::unsafe_to_restore(kind, &subject, &all.findings);
+            all.findings.push(answer.unwrap_or_else(|| backup::nothing_found(kind, subject)));
+        }
         Outcome { value: merge(all.findings), gaps: all.gaps }
     }
 }
 
 impl Visitor for Detectors {
     fn visit(&self, file: &Swept<'_>) {
-        let mut report = self.ask(file.path, |detector, report| detector.inspect(file, report));
-        for layer in std::mem::take(&mut report.layers) {
-            let place = format!("decoded by line {} of layer {}", layer.line, layer.depth.saturating_sub(1));
-            let place = Evidence::Attribute { name: "layer".to_owned(), value: place.as_str().into() };
-            let code = Swept { sha256: Some(Digest::of(&layer.text)), content: Some(&layer.text), ..*file };
-            let inside = self.ask(file.path, |detector, report| {
-                if detector.looks_inside(Inside::Layer) {
-                    detector.inspect(&code, report);
-                }
-            });
-            report.add_from_inside(inside, file, &place);
-        }
+        let mut report = self.shared.inspect(file.path, file, &|_| true);
+        self.look_inside(file, &mut report);
         self.keep(report);
     }
 
     fn visit_window(&self, window: &Window<'_>) {
-        self.keep(self.ask(window.file.path, |detector, report| detector.inspect_window(window, report)));
+        let report = self.shared.ask(window.file.path, |detector, report| detector.inspect_window(window, report));
+        let report = match &self.inside {
+            Some(limits) => {
+                self.streams.feed(window, report, |reader| Gathered::of_stream(&self.shared, window, reader, limits))
+            }
+            None => Some(report),
+        };
+        if let Some(report) = report {
+            self.keep(report);
+        }
     }
 
     fn visit_large(&self, file: &Swept<'_>) {
-        self.keep(self.ask(file.path, |detector, report| detector.inspect_large(file, report)));
+        let mut report = self.shared.ask(file.path, |detector, report| detector.inspect_large(file, report));
+        self.look_inside(&Swept { content: None, ..*file }, &mut report);
+        self.keep(report);
     }
 }
 
 impl Detectors {
+    /// Looks at the members of an archive; those of one that was too large for memory were looked at as it passed.
+    fn look_inside(&self, file: &Swept<'_>, report: &mut Report) {
+        let Some(limits) = self.inside.as_ref().filter(|_| file.meta.is_file()) else { return };
+        if let Some(content) = file.content {
+            if file.path.parent().is_some_and(|folder| folder.is_root())
+                && let Some(kind) = backup::kind(file.path, content)
+            {
+                let subject = Subject::File { path: file.path.clone(), sha256: file.sha256 };
+                *self.backup.lock().unwrap_or_else(PoisonError::into_inner) = Some((kind, subject));
+            }
+            guarded(file.path, report, |report| {
+                Gathered::of(&self.shared, file, content, limits).report(file, report);
+            });
+        } else if let Some((mut raw, found)) = self.streams.finish(file.path) {
+            report.findings.append(&mut raw.findings);
+            report.gaps.append(&mut raw.gaps);
+            found.report(file, report);
+        }
+    }
+}
+
+impl Shared {
     fn ask(&self, path: &EvidencePath, question: impl Fn(&dyn Detector, &mut Report)) -> Report {
         let mut report = Report::default();
         for detector in &self.detectors {
             guarded(path, &mut report, |report| question(detector.as_ref(), report));
+        }
+        report
+    }
+
+    /// What the detectors that `looks` says find in a content, and in the code that it decodes. `path` is of the file to blame.
+    fn inspect(&self, path: &EvidencePath, file: &Swept<'_>, looks: &dyn Fn(&dyn Detector) -> bool) -> Report {
+        let mut report = self.ask(path, |detector, report| {
+            if looks(detector) {
+                detector.inspect(file, report);
+            }
+        });
+        for layer in std::mem::take(&mut report.layers) {
+            let place = format!("decoded by line {} of layer {}", layer.line, layer.depth.saturating_sub(1));
+            let place = Evidence::Attribute { name: "layer".to_owned(), value: place.as_str().into() };
+            let code = Swept { sha256: Some(Digest::of(&layer.text)), content: Some(&layer.text), ..*file };
+            let inside = self.ask(path, |detector, report| {
+                if looks(detector) && detector.looks_inside(Inside::Layer) {
+                    detector.inspect(&code, report);
+                }
+            });
+            report.add_from_inside(inside, file, &place);
         }
         report
     }
