@@ -7,6 +7,7 @@
 
 mod archive;
 mod bundle;
+mod inside;
 mod knowledge;
 mod make;
 mod parser;
@@ -50,6 +51,7 @@ pub const TARGETS: &[Target] = &[
     target("archive_names", archive::names, 500),
     target("container_image", archive::container_image, 400),
     target("disk_image", archive::disk_image, 1500),
+    target("inside", inside::inside, 900),
     target("bundle", bundle::bundle, 450),
     target("bundle_index", bundle::index, 600),
     target("bundle_escape", bundle::escape, 3000),

@@ -55,6 +55,7 @@ pub fn of(project: &Path, target: &str) -> Vec<Vec<u8>> {
             .enumerate()
             .map(|(index, sample)| prefixed(index, sample))
             .collect(),
+        "inside" => archives(),
         "container" | "archive" => [whole("bundles"), archives()].concat(),
         "bundle" => whole("bundles").into_iter().chain(tars(&whole("bundles"))).collect(),
         "plan" => whole("plans"),

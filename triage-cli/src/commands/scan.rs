@@ -13,7 +13,7 @@ use std::time::Duration;
 use triage_core::collect::{Allowance, Budgets};
 use triage_core::detect::{AllowList, Detectors, RuleProfiler, RuleSet, RuleSource};
 use triage_core::engine::{self, Bounds, Reading, Scan, Target};
-use triage_core::model::{Digest, Verdict};
+use triage_core::model::{Digest, Finding, Verdict};
 use triage_core::parse;
 use triage_core::report::{self, ScanReport, Totals};
 use triage_core::sweep::{Known, Options};
@@ -180,7 +180,8 @@ fn last_line(report: &ScanReport) -> String {
         findings = format!("{findings}, {} more allowed", report.allowed.len());
     }
     let gaps = view::findings::count(report.gaps.len(), "gap");
-    match report.verdict {
+    let answer = report.findings.iter().find(|finding| is_answer(finding));
+    let verdict = match report.verdict {
         Verdict::Compromised => format!(
             "Compromised: {findings}, {gaps}. Before anything changes: `triage collect`, then `triage plan --playbook freepbx/web-shell -o plan.json`."
         ),
@@ -189,5 +190,12 @@ fn last_line(report: &ScanReport) -> String {
         }
         Verdict::NoEvidence => format!("No evidence of compromise in what was read: {findings}, {gaps}."),
         Verdict::Undetermined => format!("Undetermined: too much was not read to say. {findings}, {gaps}."),
-    }
+    };
+    answer.map_or_else(|| verdict.clone(), |answer| format!("{}. {verdict}", answer.title))
+}
+
+/// Says whether a finding is the answer to the question whether the target, a backup of FreePBX, is safe to restore.
+fn is_answer(finding: &Finding) -> bool {
+    let is_of_target = finding.subject.path().components().count() == 1;
+    is_of_target && matches!(finding.rule.0.as_str(), "TR-BACKUP-0009" | "TR-BACKUP-0010")
 }

@@ -1,7 +1,7 @@
 //! Cron jobs that do what an intruder's do.
 
 use super::shell::{self, Sign};
-use super::{Detector, Indicators, Report};
+use super::{Detector, Indicators, Inside, Report};
 use crate::model::{Category, CronEntry, Evidence, EvidencePath, Finding, RawText, Severity, Subject};
 use crate::parse::crontab::{self, Line, Style};
 use crate::parse::{Format, Limits};
@@ -96,6 +96,10 @@ impl Detector for CronDetector {
                 }
             }
         }
+    }
+
+    fn looks_inside(&self, inside: Inside) -> bool {
+        inside == Inside::Member
     }
 }
 

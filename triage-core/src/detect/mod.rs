@@ -7,11 +7,14 @@
 
 mod account;
 mod allow;
+mod backup;
 mod baseline;
 mod cohort;
 mod cron;
 mod density;
+mod handler;
 mod indicator;
+mod inside;
 mod known_good;
 mod matched;
 mod module_signature;
@@ -32,6 +35,7 @@ mod yara;
 
 pub use account::AccountDetector;
 pub use allow::{AllowError, AllowList};
+pub use backup::BackupDetector;
 pub use baseline::{Baseline, BaselineDetector, Part as BaselinePart};
 pub use cohort::CohortDetector;
 pub use cron::CronDetector;
@@ -40,6 +44,7 @@ pub use indicator::{
     Foreign, ForeignDetector, Import, ImportError, ImportProblem, IndicatorDetector, IndicatorError, Indicators,
     Sought, import,
 };
+pub use inside::{ArchiveMember, Limits as InsideLimits, archive_members};
 pub use known_good::{Authority, Digests, Judgement, KnownGood, Standing};
 pub use module_signature::{
     ArchiveStanding, FORMAT_VERSION as MODULES_FORMAT_VERSION, FileClass, KeyPlaces, ModuleSignatureDetector,
@@ -60,6 +65,7 @@ use crate::model::{
     Allowed, Digest, Evidence, EvidencePath, Finding, Gap, GapReason, Outcome, Permit, Record, Subject,
 };
 use crate::sweep::{Swept, Visitor, Window};
+use inside::{Gathered, Streams};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -156,6 +162,8 @@ pub struct Report {
 pub enum Inside {
     /// Code that the file decodes and runs.
     Layer,
+    /// A member of an archive, at any depth; its path is the one that it would have on a host.
+    Member,
 }
 
 /// Code that stands encoded in code.
@@ -202,16 +210,35 @@ pub struct Conclusion {
 
 /// The enabled detectors, as one visitor of the sweep.
 pub struct Detectors {
-    detectors: Vec<Box<dyn Detector>>,
+    shared: Shared,
     report: Mutex<Report>,
     allow: AllowList,
+    /// None where no detector looks into archives.
+    inside: Option<InsideLimits>,
+    streams: Streams,
+    /// The description of the backup that the evidence is, where it is one.
+    backup: Mutex<Option<(backup::Kind, Subject)>>,
+}
+
+/// What threads that unpack have in common with those that read.
+#[derive(Clone)]
+struct Shared {
+    detectors: Vec<Arc<dyn Detector>>,
     patience: Option<Duration>,
 }
 
 impl Detectors {
     /// These detectors and no others.
     pub fn new(detectors: Vec<Box<dyn Detector>>) -> Self {
-        Self { detectors, report: Mutex::default(), allow: AllowList::default(), patience: None }
+        let looks = detectors.iter().any(|detector| detector.looks_inside(Inside::Member));
+        Self {
+            shared: Shared { detectors: detectors.into_iter().map(Arc::from).collect(), patience: None },
+            report: Mutex::default(),
+            allow: AllowList::default(),
+            inside: looks.then(InsideLimits::default),
+            streams: Streams::default(),
+            backup: Mutex::default(),
+        }
     }
 
     /// The same, but what `list` allows does not count.
@@ -221,10 +248,18 @@ impl Detectors {
         self
     }
 
-    /// The same, but looking at one file, with all that is decoded from it, takes no longer than that and a second. What is not looked at because of it is a gap.
+    /// The same, but looking at one file, with all that is decoded from it, takes no longer than that and a second; each member of an archive counts for
+    /// itself. What is not looked at because of it is a gap.
     #[must_use]
     pub fn within(mut self, patience: Duration) -> Self {
-        self.patience = Some(patience);
+        self.shared.patience = Some(patience);
+        self
+    }
+
+    /// The same with other limits for what is looked at inside archives.
+    #[must_use]
+    pub fn with_inside(mut self, limits: InsideLimits) -> Self {
+        self.inside = self.inside.map(|_| limits);
         self
     }
 
@@ -242,6 +277,7 @@ impl Detectors {
         let mut detectors: Vec<Box<dyn Detector>> = vec![
             Box::new(IndicatorDetector::new(Arc::clone(&indicators))),
             Box::new(AccountDetector::new(Arc::clone(&indicators))),
+            Box::new(BackupDetector),
             Box::new(CronDetector::new(Arc::clone(&indicators))),
             Box::new(PlacementDetector),
             Box::new(NameDetector),
@@ -259,12 +295,12 @@ impl Detectors {
 
     /// Adds one.
     pub fn add(&mut self, detector: Box<dyn Detector>) {
-        self.detectors.push(detector);
+        self.shared.detectors.push(Arc::from(detector));
     }
 
     /// Shows one record of a host's volatile state to all of them.
     pub fn consider(&self, record: &Record) {
-        self.keep(self.ask(&EvidencePath::root(), None, |detector, report| detector.consider(record, report)));
+        self.keep(self.shared.ask(&EvidencePath::root(), None, |detector, report| detector.consider(record, report)));
     }
 
     fn keep(&self, mut report: Report) {
@@ -288,13 +324,17 @@ impl Detectors {
     /// take out what does not count, and the weak signs about one thing are summed up.
     pub fn conclude_all(self, context: &HostContext) -> Conclusion {
         let mut all = self.report.into_inner().unwrap_or_else(PoisonError::into_inner);
-        for detector in &self.detectors {
+        for detector in &self.shared.detectors {
             guarded(&EvidencePath::root(), &mut all, |report| detector.conclude(context, report));
         }
-        let authorities = self.detectors.iter().flat_map(|detector| detector.authorities()).collect();
+        let authorities = self.shared.detectors.iter().flat_map(|detector| detector.authorities()).collect();
         KnownGood::new(authorities).weigh(&mut all.findings);
         all.gaps.sort();
         all.gaps.dedup();
+        if let Some((kind, subject)) = self.backup.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            let answer = backup::unsafe_to_restore(kind, &subject, &all.findings);
+            all.findings.push(answer.unwrap_or_else(|| backup::nothing_found(kind, subject)));
+        }
         // ORDER: what is allowed is no sign of anything, and a sum can be allowed like any other finding.
         let mut used = BTreeSet::new();
         let (mut findings, mut allowed) = self.allow.part(merge(all.findings), &mut used);
@@ -309,26 +349,8 @@ impl Detectors {
 
 impl Visitor for Detectors {
     fn visit(&self, file: &Swept<'_>) {
-        let deadline = self.deadline();
-        let mut report = self.ask(file.path, deadline, |detector, report| detector.inspect(file, report));
-        let mut layers = std::mem::take(&mut report.layers).into_iter();
-        while let Some(layer) = layers.next() {
-            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                let left = layers.len() + 1;
-                let detail = format!("the time for one file was up before {left} of its decoded layers were looked at");
-                report.gaps.push(Gap::new(file.path.clone(), GapReason::LimitReached, detail));
-                break;
-            }
-            let place = format!("decoded by line {} of layer {}", layer.line, layer.depth.saturating_sub(1));
-            let place = Evidence::Attribute { name: "layer".to_owned(), value: place.as_str().into() };
-            let code = Swept { sha256: Some(Digest::of(&layer.text)), content: Some(&layer.text), ..*file };
-            let inside = self.ask(file.path, deadline, |detector, report| {
-                if detector.looks_inside(Inside::Layer) {
-                    detector.inspect(&code, report);
-                }
-            });
-            report.add_from_inside(inside, file, &place);
-        }
+        let mut report = self.shared.inspect(file.path, file, &|_| true);
+        self.look_inside(file, &mut report);
         self.keep(report);
     }
 
@@ -337,18 +359,52 @@ impl Visitor for Detectors {
     }
 
     fn visit_window(&self, window: &Window<'_>) {
-        self.keep(
-            self.ask(window.file.path, self.deadline(), |detector, report| detector.inspect_window(window, report)),
-        );
+        let report = self
+            .shared
+            .ask(window.file.path, self.shared.deadline(), |detector, report| detector.inspect_window(window, report));
+        let report = match &self.inside {
+            Some(limits) => {
+                self.streams.feed(window, report, |reader| Gathered::of_stream(&self.shared, window, reader, limits))
+            }
+            None => Some(report),
+        };
+        if let Some(report) = report {
+            self.keep(report);
+        }
     }
 
     fn visit_large(&self, file: &Swept<'_>) {
-        self.keep(self.ask(file.path, self.deadline(), |detector, report| detector.inspect_large(file, report)));
+        let mut report =
+            self.shared.ask(file.path, self.shared.deadline(), |detector, report| detector.inspect_large(file, report));
+        self.look_inside(&Swept { content: None, ..*file }, &mut report);
+        self.keep(report);
     }
 }
 
 impl Detectors {
-    /// When the time for a file is up that is begun now.
+    /// Looks at the members of an archive; those of one that was too large for memory were looked at as it passed.
+    fn look_inside(&self, file: &Swept<'_>, report: &mut Report) {
+        let Some(limits) = self.inside.as_ref().filter(|_| file.meta.is_file()) else { return };
+        if let Some(content) = file.content {
+            if file.path.parent().is_some_and(|folder| folder.is_root())
+                && let Some(kind) = backup::kind(file.path, content)
+            {
+                let subject = Subject::File { path: file.path.clone(), sha256: file.sha256 };
+                *self.backup.lock().unwrap_or_else(PoisonError::into_inner) = Some((kind, subject));
+            }
+            guarded(file.path, report, |report| {
+                Gathered::of(&self.shared, file, content, limits).report(file, report);
+            });
+        } else if let Some((mut raw, found)) = self.streams.finish(file.path) {
+            report.findings.append(&mut raw.findings);
+            report.gaps.append(&mut raw.gaps);
+            found.report(file, report);
+        }
+    }
+}
+
+impl Shared {
+    /// When the time for a content is up that is begun now.
     fn deadline(&self) -> Option<Instant> {
         self.patience.and_then(|patience| Instant::now().checked_add(patience))
     }
@@ -362,6 +418,35 @@ impl Detectors {
         let mut report = Report { deadline, ..Report::default() };
         for detector in &self.detectors {
             guarded(path, &mut report, |report| question(detector.as_ref(), report));
+        }
+        report
+    }
+
+    /// What the detectors that `looks` says find in a content, and in the code that it decodes. `path` is of the file to blame.
+    fn inspect(&self, path: &EvidencePath, file: &Swept<'_>, looks: &dyn Fn(&dyn Detector) -> bool) -> Report {
+        let deadline = self.deadline();
+        let mut report = self.ask(path, deadline, |detector, report| {
+            if looks(detector) {
+                detector.inspect(file, report);
+            }
+        });
+        let mut layers = std::mem::take(&mut report.layers).into_iter();
+        while let Some(layer) = layers.next() {
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                let left = layers.len() + 1;
+                let detail = format!("the time for one file was up before {left} of its decoded layers were looked at");
+                report.gaps.push(Gap::new(file.path.clone(), GapReason::LimitReached, detail));
+                break;
+            }
+            let place = format!("decoded by line {} of layer {}", layer.line, layer.depth.saturating_sub(1));
+            let place = Evidence::Attribute { name: "layer".to_owned(), value: place.as_str().into() };
+            let code = Swept { sha256: Some(Digest::of(&layer.text)), content: Some(&layer.text), ..*file };
+            let inside = self.ask(path, deadline, |detector, report| {
+                if looks(detector) && detector.looks_inside(Inside::Layer) {
+                    detector.inspect(&code, report);
+                }
+            });
+            report.add_from_inside(inside, file, &place);
         }
         report
     }

@@ -3,7 +3,7 @@
 //! The place gives the suspicion, the content the weight: many genuine applications keep an empty `index.php` or compiled
 //! templates among their data.
 
-use super::{Detector, Report, find, looks_like_php, shell};
+use super::{Detector, Inside, Report, find, handler, looks_like_php, shell};
 use crate::model::{Category, Evidence, EvidencePath, FileKind, Finding, RawText, Severity, Subject};
 use crate::sweep::Swept;
 
@@ -26,6 +26,10 @@ impl Detector for PlacementDetector {
         if shell::is_temporary(file.path.as_bytes()) {
             temporary(file, content, report);
         }
+    }
+
+    fn looks_inside(&self, inside: Inside) -> bool {
+        inside == Inside::Member
     }
 }
 
@@ -127,10 +131,9 @@ fn htaccess(file: &Swept<'_>, content: &[u8], report: &mut Report) {
     let mut runs_data = None;
     let mut leads_all = None;
     let is_data = matches!(Folder::of(file.path), Some(Folder::Upload | Folder::Asset));
-    for (text, line) in content.split(|&b| b == b'\n').zip(1..) {
-        let lower = text.trim_ascii().to_ascii_lowercase();
-        let words: Vec<&[u8]> = lower.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
-        let evidence = || Evidence::Line { line, text: text.into() };
+    for handler::Directive { line, text, words } in handler::directives(content) {
+        let evidence = || Evidence::Line { line, text: text.as_slice().into() };
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
         match words.as_slice() {
             [b"rewriterule", b".*" | b"^.*$" | b"^(.*)$" | b"(.*)", target, ..]
                 if matches!(target.rsplit(|&b| b == b'/').next(), Some(b"config.php" | b"ajax.php")) =>
@@ -141,19 +144,7 @@ fn htaccess(file: &Swept<'_>, content: &[u8], report: &mut Report) {
             [b"rewriterule" | b"errordocument", pattern, target, ..] if is_data && leads_to_script(pattern, target) => {
                 leads_all.get_or_insert_with(evidence);
             }
-            [b"sethandler" | b"forcetype", handler, ..] if find(handler, b"php").is_some() => {
-                runs_data.get_or_insert_with(evidence);
-            }
-            [b"addhandler" | b"addtype", handler, extensions @ ..] if find(handler, b"php").is_some() => {
-                let is_foreign =
-                    |extension: &&[u8]| !is_php_extension(extension.strip_prefix(b".").unwrap_or(extension));
-                if extensions.iter().any(is_foreign) {
-                    runs_data.get_or_insert_with(evidence);
-                }
-            }
-            [b"php_value" | b"php_admin_value", b"auto_prepend_file" | b"auto_append_file", target, ..]
-                if is_odd_include(target) =>
-            {
+            words if handler::runs_data(words) => {
                 runs_data.get_or_insert_with(evidence);
             }
             _ => {}
@@ -208,6 +199,7 @@ fn user_ini(file: &Swept<'_>, content: &[u8], report: &mut Report) {
         let lower = text.trim_ascii().to_ascii_lowercase();
         let Some(at) = lower.iter().position(|&b| b == b'=') else { continue };
         let (name, value) = lower.split_at(at);
+        let value = value.split(|&b| b == b';').next().unwrap_or_default();
         let is_include = matches!(name.trim_ascii(), b"auto_prepend_file" | b"auto_append_file");
         if is_include && is_odd_include(value.get(1..).unwrap_or_default()) {
             let finding = finding(
@@ -222,19 +214,20 @@ fn user_ini(file: &Swept<'_>, content: &[u8], report: &mut Report) {
     }
 }
 
-/// A file to be included before each script that is hidden, temporary, or no PHP by its name.
-fn is_odd_include(value: &[u8]) -> bool {
+/// A file to be included before each script that is hidden, temporary, no PHP by its name, or no file at all.
+pub(super) fn is_odd_include(value: &[u8]) -> bool {
     let value = value.trim_ascii();
-    let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
+    let unquoted = |quote: &[u8]| value.strip_prefix(quote).and_then(|value| value.strip_suffix(quote));
+    let value = unquoted(b"\"").or_else(|| unquoted(b"'")).unwrap_or(value);
     let name = value.rsplit(|&b| b == b'/').next().unwrap_or_default();
-    let extension = name.rsplit(|&b| b == b'.').next().unwrap_or_default();
+    let extension = name.rsplit(|&b| b == b'.').next().unwrap_or_default().to_ascii_lowercase();
     value != b"none"
         && !value.is_empty()
         && (shell::is_temporary(value)
             || name.starts_with(b".")
-            || is_picture(extension)
-            || value.starts_with(b"data:")
-            || value.starts_with(b"http"))
+            || !is_php_extension(&extension)
+            || super::find(value, b"://").is_some()
+            || value.starts_with(b"data:"))
 }
 
 fn temporary(file: &Swept<'_>, content: &[u8], report: &mut Report) {

@@ -1,7 +1,7 @@
 //! Start-up files, libraries, keys and services that were changed so that the intruder's program runs.
 
 use super::shell::{self, Sign};
-use super::{Detector, Indicators, Report};
+use super::{Detector, Indicators, Inside, Report};
 use crate::model::{Category, Evidence, EvidencePath, Finding, RawText, Severity, Subject};
 use crate::parse::{Format, Limits, authorized_keys, freepbx_conf, systemd_unit};
 use crate::sweep::Swept;
@@ -82,6 +82,10 @@ impl Detector for TamperingDetector {
             Some(Format::FreepbxConf) => conf(file.path, content, report),
             _ => {}
         }
+    }
+
+    fn looks_inside(&self, inside: Inside) -> bool {
+        inside == Inside::Member
     }
 }
 

@@ -359,7 +359,7 @@ impl Content for Exact {}
 impl Source for ArchiveSource {
     fn kind(&self) -> SourceKind {
         match self.layout {
-            Layout::Plain | Layout::Layer => SourceKind::Archive,
+            Layout::Plain | Layout::FreepbxBackup | Layout::Layer => SourceKind::Archive,
             _ => SourceKind::Collection,
         }
     }

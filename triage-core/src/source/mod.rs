@@ -17,7 +17,7 @@ mod resolve;
 mod selection;
 
 pub use archive::{ArchiveSource, Layout};
-pub(crate) use container::{Backing, Handover, ZipMember, is_tar_header};
+pub(crate) use container::{Backing, Handover, XzDecoder, ZipMember, is_tar_header};
 pub use container::{
     Container, ContainerEntry, ContainerError, ContainerFormat, EntrySink, Identities, IdentityError, Limits,
 };

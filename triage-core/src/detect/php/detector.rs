@@ -1,7 +1,7 @@
 //! The analyser as a detector of the sweep.
 
 use super::{Limits, analyse, finding, gate};
-use crate::detect::{Detector, Layer, Report};
+use crate::detect::{Detector, Inside, Layer, Report};
 use crate::model::{FileKind, Gap, GapReason, Subject};
 use crate::sweep::Swept;
 
@@ -38,5 +38,9 @@ impl Detector for PhpDetector {
         report.findings.extend(finding::findings(&analysis, content, &subject));
         let layers = analysis.layers.into_iter().filter(|layer| layer.is_hidden);
         report.layers.extend(layers.map(|layer| Layer { text: layer.text, line: layer.line, depth: layer.depth }));
+    }
+
+    fn looks_inside(&self, inside: Inside) -> bool {
+        inside == Inside::Member
     }
 }

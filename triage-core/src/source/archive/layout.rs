@@ -26,6 +26,8 @@ pub enum Layout {
     Acquire,
     /// Velociraptor's collection or offline collector.
     Velociraptor,
+    /// A backup that `FreePBX` made of itself.
+    FreepbxBackup,
     /// One layer of a container image.
     Layer,
 }
@@ -37,6 +39,7 @@ impl fmt::Display for Layout {
             Self::Uac => "UAC collection",
             Self::Acquire => "acquire collection",
             Self::Velociraptor => "Velociraptor collection",
+            Self::FreepbxBackup => "FreePBX backup",
             Self::Layer => "layer of a container image",
         })
     }
@@ -121,6 +124,18 @@ impl<'a> Names<'a> {
         Arrangement { layout: Layout::Plain, top: root.clone(), roots: vec![root] }
     }
 
+    /// Says whether a dump of a database lies in this folder.
+    fn has_dump(&self, folder: &EvidencePath) -> bool {
+        let depth = folder.components().count() + 1;
+        let beneath = folder.join(b"");
+        let at = self.sorted.partition_point(|path| **path < beneath);
+        let in_folder = self.sorted.iter().skip(at).take_while(|path| path.starts_with(folder));
+        in_folder.filter(|path| path.components().count() == depth).any(|path| {
+            let name = path.file_name();
+            name.ends_with(b".sql.gz") || name.ends_with(b".sql")
+        })
+    }
+
     fn of_tool(&self, top: &EvidencePath) -> Option<Arrangement> {
         let beneath = |path: &str| path.split('/').fold(top.clone(), |path, part| path.join(part.as_bytes()));
         let there = |paths: &[&str]| -> Vec<EvidencePath> {
@@ -133,6 +148,12 @@ impl<'a> Names<'a> {
             && (marks.iter().any(|mark| self.has(&beneath(mark))) || self.has_beneath(&beneath("live_response")))
         {
             return arranged(Layout::Uac, uac);
+        }
+        // Before a habit like `files/etc` is taken for all there is: what a restore believes lies beside it.
+        let is_current = self.has(&beneath("metadata.json")) && self.has_beneath(&beneath("modulejson"));
+        let is_legacy = self.has(&beneath("manifest")) && (self.has(&beneath("astdb")) || self.has_dump(top));
+        if is_current || is_legacy {
+            return arranged(Layout::FreepbxBackup, vec![top.clone()]);
         }
         let accessors = there(&["uploads/auto", "uploads/file", "uploads/sparse"]);
         let marks = ["uploads.json", "collection_context.json", "client_info.json", "log.json"];
@@ -200,6 +221,14 @@ mod tests {
             (&["etc/passwd", "x/etc/passwd"], Layout::Plain, &["/"]),
             (&["rootfs/etc/passwd", "a/etc/b"], Layout::Plain, &["/rootfs"]),
             (&["site/index.php"], Layout::Plain, &["/"]),
+            (
+                &["metadata.json", "modulejson/Core.json", "files/etc/asterisk/keys/a.pem"],
+                Layout::FreepbxBackup,
+                &["/"],
+            ),
+            (&["manifest", "mysql-2.sql.gz", "etc/asterisk/a.conf"], Layout::FreepbxBackup, &["/"]),
+            (&["backup/manifest", "backup/astdb", "backup/x"], Layout::FreepbxBackup, &["/backup"]),
+            (&["manifest", "x/a.sql"], Layout::Plain, &["/"]),
             (&[], Layout::Plain, &["/"]),
         ];
         for (names, layout, roots) in cases {

@@ -107,6 +107,9 @@ impl Lister {
         };
         let bodyfile = self.bodyfile(&arrangement);
         self.strip_roots(&arrangement);
+        if arrangement.layout == Layout::FreepbxBackup {
+            self.place_files();
+        }
         if arrangement.layout == Layout::Velociraptor {
             self.fill_sparse(&container);
         }
@@ -283,6 +286,32 @@ impl Lister {
             }
         }
         self.remove(&gone);
+    }
+
+    /// Gives the files in a backup of `FreePBX` the place that restoring puts them to. Where two would have one place, the second keeps its name in the
+    /// backup, so that both are read.
+    fn place_files(&mut self) {
+        let mut taken: HashSet<EvidencePath> = self.listing.iter().map(|listed| listed.path.clone()).collect();
+        let mut twice = Vec::new();
+        for listed in &mut self.listing {
+            let mut parts = listed.path.components();
+            let is_folder = parts.next().is_some_and(|first| matches!(first, b"files" | b"customdir" | b"customfiles"));
+            let place = parts.fold(EvidencePath::root(), |place, part| place.join(part));
+            if !is_folder || place.is_root() {
+                continue;
+            }
+            if taken.insert(place.clone()) {
+                listed.path = place;
+            } else if listed.kind != FileKind::Directory {
+                twice.push((listed.path.clone(), place));
+            }
+        }
+        for (path, place) in twice {
+            let detail = format!(
+                "another file of the backup goes to `{place}` too; this one was read under its name in the backup"
+            );
+            self.gap(path, GapReason::Damaged, detail);
+        }
     }
 
     /// Takes the folders that are the host's root off the names.

@@ -19,6 +19,7 @@ pub(crate) use file::Backing;
 pub(crate) use handover::{Handover, Open};
 pub use sealed::{Identities, IdentityError};
 pub(crate) use tar::is_header as is_tar_header;
+pub(crate) use xz::Decoder as XzDecoder;
 pub(crate) use zip::ZipMember;
 
 use crate::model::{Digest, FileKind, Timestamp, escape};

@@ -13,8 +13,10 @@ const MAX_DICTIONARY: u64 = 512 << 20;
 const STREAM_HEADER: usize = 12;
 
 /// Decodes one stream or several.
-pub(super) struct Decoder<R: Read> {
+pub(crate) struct Decoder<R: Read> {
     state: State<R>,
+    /// The largest dictionary that is reserved, in bytes.
+    dictionary: u64,
 }
 
 enum State<R: Read> {
@@ -25,8 +27,14 @@ enum State<R: Read> {
 }
 
 impl<R: BufRead> Decoder<R> {
-    pub(super) fn new(inner: R) -> Self {
-        Self { state: State::New(inner) }
+    pub(crate) fn new(inner: R) -> Self {
+        Self { state: State::New(inner), dictionary: MAX_DICTIONARY }
+    }
+
+    /// The same with a bound of its own on the memory that a dictionary takes.
+    #[must_use]
+    pub(crate) fn with_dictionary(self, most: u64) -> Self {
+        Self { dictionary: most, ..self }
     }
 }
 
@@ -36,8 +44,8 @@ impl<R: BufRead> Read for Decoder<R> {
             && let State::New(mut inner) = std::mem::replace(&mut self.state, State::Broken)
         {
             // The buffer is larger than the two headers, so that looking takes nothing from the stream.
-            if dictionary(inner.fill_buf()?).is_some_and(|size| size > MAX_DICTIONARY) {
-                let detail = format!("its dictionary is larger than {MAX_DICTIONARY} bytes");
+            if dictionary(inner.fill_buf()?).is_some_and(|size| size > self.dictionary) {
+                let detail = format!("its dictionary is larger than {} bytes", self.dictionary);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, detail));
             }
             self.state = State::Open(Box::new(XzReader::new(inner, true)));
