@@ -5,7 +5,7 @@ const MODULES: &str = "var/www/html/admin/modules";
 /// A list without a signature: nobody here has the vendor's secret key.
 fn list(files: &[(&str, &str)]) -> String {
     use sha2::Digest as _;
-    let mut text =
+    let text =
         "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA1\n\n[config]\nversion=1\nrepo=standard\n[hashes]\n".to_owned();
     let lines = files.iter().map(|(name, content)| {
         let digest = sha2::Sha256::digest(content.as_bytes());

@@ -9,10 +9,9 @@ use crate::session::Session;
 use crate::view;
 use std::path::Path;
 use std::sync::Arc;
-use triage_core::detect::{Detectors, RuleProfiler, RuleSet, RuleSource};
+use triage_core::detect::{self, Detectors, RuleProfiler, RuleSet, RuleSource};
 use triage_core::engine::{self, Reading, Scan, Target};
 use triage_core::model::{Digest, Verdict};
-use triage_core::parse;
 use triage_core::report::{self, ScanReport, Totals};
 use triage_core::sweep::{Known, Options};
 
@@ -70,7 +69,7 @@ fn scan_again(target: &Target, cache: &Cache, args: &ScanArgs, session: &Session
     let config = Digest::of(parts.as_bytes());
     let detectors = open::detectors_of(cache.compile(&sources), args.timeout, iocs)?;
     let name = Cache::known_name(&format!("{} {:?}", target.source.label(), target.profile));
-    let known = Known::new(config, parse::wants).with(&cache.read(&name).unwrap_or_default());
+    let known = Known::new(config, detect::wants).with(&cache.read(&name).unwrap_or_default());
     session.ui.detail(&format!("{} files are known from an earlier scan", known.len()));
     let progress = Progress::start(&session.ui, "scanning");
     let reading =
