@@ -11,10 +11,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use triage_core::collect::{Allowance, Budgets};
-use triage_core::detect::{AllowList, Detectors, RuleProfiler, RuleSet, RuleSource};
+use triage_core::detect::{self, AllowList, Detectors, RuleProfiler, RuleSet, RuleSource};
 use triage_core::engine::{self, Bounds, Reading, Scan, Target};
 use triage_core::model::{Digest, Finding, Verdict};
-use triage_core::parse;
 use triage_core::report::{self, ScanReport, Totals};
 use triage_core::sweep::{Known, Options};
 
@@ -88,7 +87,7 @@ fn scan_again(
     let config = Digest::of(parts.as_bytes());
     let detectors = open::detectors_of(cache.compile(&sources), args.timeout, iocs)?.allowing(list);
     let name = Cache::known_name(&format!("{} {:?}", target.source.label(), target.profile));
-    let known = Known::new(config, parse::wants).with(&cache.read(&name).unwrap_or_default());
+    let known = Known::new(config, detect::wants).with(&cache.read(&name).unwrap_or_default());
     session.ui.detail(&format!("{} files are known from an earlier scan", known.len()));
     let progress = Progress::start(&session.ui, "scanning");
     let reading =

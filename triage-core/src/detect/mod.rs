@@ -468,6 +468,12 @@ fn guarded(path: &EvidencePath, report: &mut Report, detect: impl FnOnce(&mut Re
     }
 }
 
+/// Says whether a detector needs the content of the file at this place in every scan, because it judges others by it: what parsers read, and
+/// keys.
+pub fn wants(path: &EvidencePath) -> bool {
+    crate::parse::wants(path) || module_signature::judges_by(path)
+}
+
 /// Says whether the bytes are PHP: an opening tag of PHP stands in them, at the beginning or further on.
 ///
 /// `<?php` has to be followed by a blank, as PHP demands. `<?=` and a bare `<?` count only in what is text, because two or three

@@ -16,8 +16,8 @@ use crate::model::{
     Category, Digest, Evidence, EvidencePath, FileMeta, Finding, Gap, GapReason, RawText, Severity, Subject,
 };
 use crate::source::{Selection, Source, SourceKind};
-use crate::sweep::{Options, Progress, Summary, Sweep, SweepError, Swept, Visitor};
-use std::collections::BTreeMap;
+use crate::sweep::{Options, Progress, Sweep, SweepError, Swept, Visitor};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 /// The most findings of one kind; a host that was set up anew differs in everything.
@@ -44,8 +44,8 @@ pub struct Baseline {
     source: Box<dyn Source>,
     asked: Selection,
     files: Vec<(Key, Digest)>,
-    /// What of it was not read.
-    pub summary: Summary,
+    /// What of it was not read; a folder stands for all beneath it.
+    unread: BTreeSet<EvidencePath>,
 }
 
 /// What a baseline has at a place.
@@ -105,10 +105,11 @@ impl Baseline {
             progress,
             cancel,
         };
-        let summary = sweep.run()?;
+        // The root stands for what is no file.
+        let unread = sweep.run()?.gaps.into_iter().map(|gap| gap.path).filter(|path| !path.is_root()).collect();
         let mut files = gathered.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         files.sort_unstable_by_key(|(key, _)| *key);
-        Ok(Self { label: source.label(), source, asked: part.asked.clone(), files, summary })
+        Ok(Self { label: source.label(), source, asked: part.asked.clone(), files, unread })
     }
 
     /// How many files it has.
@@ -131,9 +132,14 @@ impl Baseline {
         match self.at(path) {
             Some(found) if found == sha256 => Match::Same,
             Some(_) => Match::Other,
-            None if self.asked.selects(path) => Match::Nothing,
+            None if self.asked.selects(path) && !self.is_unread(path) => Match::Nothing,
             None => Match::Unknown,
         }
+    }
+
+    fn is_unread(&self, path: &EvidencePath) -> bool {
+        !self.unread.is_empty()
+            && std::iter::successors(Some(path.clone()), EvidencePath::parent).any(|place| self.unread.contains(&place))
     }
 
     /// How a file differs from this one's, where both are short texts. Of an archive that has to be read through for each file, none.
@@ -268,6 +274,10 @@ impl Detector for BaselineDetector {
         for (path, noted) in noted.iter() {
             let finding = self.finding(path, noted);
             by_rule.entry(finding.rule.0.clone()).or_default().push(finding);
+        }
+        for baseline in self.baselines.iter().filter(|baseline| !baseline.unread.is_empty()) {
+            let detail = format!("{} objects of the baseline {} were not read", baseline.unread.len(), baseline.label);
+            report.gaps.push(Gap::new(EvidencePath::root(), GapReason::ReadFailed, detail));
         }
         let is_cut = self.has_more.load(std::sync::atomic::Ordering::Relaxed);
         for mut findings in by_rule.into_values() {

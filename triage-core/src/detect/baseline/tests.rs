@@ -105,3 +105,14 @@ fn a_host_that_differs_in_everything_is_a_bounded_number_of_findings_and_differe
     assert_eq!(detector.differences.lock().unwrap().len(), MAX_DIFFERENCES);
     assert_eq!(found.iter().filter(|finding| !text(finding).is_empty()).count(), MAX_DIFFERENCES);
 }
+
+#[test]
+fn what_a_baseline_could_not_read_is_unknown_and_a_gap() {
+    let root = FakeRoot::new().file("/etc/passwd", b"x").unreadable("/var/www/a.php", OLD.as_bytes());
+    let everything = Selection::everything();
+    let part = Part { selection: &everything, listed_only: &Selection::default(), asked: &everything };
+    let baseline = Baseline::read(Box::new(root), &part, Options::default(), &(), &|| false).unwrap();
+    let judged = Scene::new().file("/var/www/a.php", NEW).judge(BaselineDetector::new(vec![baseline]));
+    assert!(judged.value.is_empty(), "{:?}", judged.value);
+    assert!(judged.gaps[0].detail.starts_with("1 objects of the baseline"), "{:?}", judged.gaps);
+}

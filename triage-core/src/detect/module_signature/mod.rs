@@ -264,6 +264,11 @@ impl Detector for ModuleSignatureDetector {
     }
 }
 
+/// Says whether the content of the file at this place is needed each time, because other files are judged by it.
+pub(super) fn judges_by(path: &EvidencePath) -> bool {
+    is_key_file(path) || is_archive(path) || freepbx_dirs::rank(path).is_some()
+}
+
 /// Files of keys: the framework's own, those that modules bring, and the public key rings of `GnuPG`.
 fn is_key_file(path: &EvidencePath) -> bool {
     let folder = path.parent().unwrap_or_else(EvidencePath::root);

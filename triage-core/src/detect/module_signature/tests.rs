@@ -482,6 +482,36 @@ fn every_finding_that_rests_on_a_list_says_what_its_signature_is_worth() {
     assert!(told.unwrap().evidence.iter().any(says), "{told:?}");
 }
 
+#[test]
+fn the_pinned_keys_are_the_five_of_the_framework() {
+    let pinned = Signers::builtin().unwrap();
+    let ids: Vec<String> = pinned.iter().map(|signer| signer.fingerprint.key_id()).collect();
+    let known = ["3DDB2122FE6D84F7", "1588A7366BD35B34", "86CE877469D2EAD9", "9F9169F4B33B4659", "B53D215A755231A3"];
+    assert_eq!(ids, known);
+    assert!(pinned.iter().all(|signer| signer.key_file_sha256.len() == 64 && !signer.source.is_empty()));
+    let mut signers = Signers::default();
+    let broken = "format_version: 1\nproduct: x\nsigners:\n  - fingerprint: 00\n";
+    assert!(matches!(signers.add("x.yaml", broken), Err(SignerError::Syntax { .. })));
+    let later = "format_version: 2\nproduct: x\nsigners: []\n";
+    assert!(matches!(signers.add("x.yaml", later), Err(SignerError::Version { version: 2, .. })));
+}
+
+#[test]
+fn what_others_are_judged_by_is_read_in_every_scan() {
+    let wants = |path: &str| super::super::wants(&EvidencePath::new(path).unwrap());
+    for path in [
+        "/var/www/html/admin/libraries/BMO/B53D215A755231A3.key",
+        "/home/asterisk/.gnupg/pubring.kbx",
+        "/var/www/html/admin/modules/core/module.sig",
+        "/var/www/html/admin/modules/x/signatures/x.key",
+        "/var/www/html/admin/modules/_cache/core-17.0.1.tgz.gpg",
+        "/etc/amportal.conf",
+    ] {
+        assert!(wants(path), "{path}");
+    }
+    assert!(!wants("/var/www/html/admin/modules/core/functions.inc.php") && !wants("/etc/ssl/private/x.key"));
+}
+
 /// The vendor's own files are not in the repository. Where they lie beside it (or where `TRIAGE_FREEPBX_DATA` says), all have to be good.
 #[test]
 fn genuine_signatures_are_good_by_genuine_keys() {
