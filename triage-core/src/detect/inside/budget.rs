@@ -5,6 +5,10 @@ use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Read};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// Bytes of a file for which there is a second more.
+const A_SECOND: u64 = 4 << 20;
 
 /// A budget is spent: the whole walk ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,13 +37,15 @@ pub(super) struct Budget {
     members: Rc<Cell<u64>>,
     /// Bytes of the outer file that were taken so far.
     taken: Rc<Cell<u64>>,
+    begin: Instant,
 }
 
 impl Budget {
     /// A budget for a file of which `taken` bytes are there; 0 where they are counted as they pass.
     pub(super) fn new(limits: &Limits, taken: u64) -> Self {
         let limits = Rc::new(limits.clone());
-        Self { limits, produced: Rc::default(), members: Rc::default(), taken: Rc::new(Cell::new(taken)) }
+        let (produced, members, taken) = (Rc::default(), Rc::default(), Rc::new(Cell::new(taken)));
+        Self { limits, produced, members, taken, begin: Instant::now() }
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -70,7 +76,14 @@ impl Budget {
         let members = self.members.get() + 1;
         self.members.set(members);
         let most = self.limits.max_members;
-        if members > most { Err(Spent(format!("more than {most} members"))) } else { Ok(()) }
+        if members > most {
+            return Err(Spent(format!("more than {most} members")));
+        }
+        let time = self.limits.max_time.saturating_add(Duration::from_secs(self.taken.get() / A_SECOND));
+        if self.begin.elapsed() >= time {
+            return Err(Spent(format!("more than {} s", time.as_secs())));
+        }
+        Ok(())
     }
 
     /// From now on only that many more bytes may be made.

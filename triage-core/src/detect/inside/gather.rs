@@ -111,7 +111,7 @@ impl Gathered {
     }
 
     fn add(&mut self, finding: Finding, member: &ArchiveMember) {
-        let evidence = || finding.evidence.iter().take(EVIDENCE).cloned().collect();
+        let evidence = || evidence_of(&finding).into_iter().take(EVIDENCE).collect();
         let Some(known) = self.by_rule.get_mut(&finding.rule.0) else {
             let shown = vec![(member.name.clone(), evidence())];
             let rule = finding.rule.0.clone();
@@ -122,7 +122,7 @@ impl Gathered {
         if let Some((_, shown)) = known.shown.last_mut().filter(|(name, _)| *name == member.name) {
             let room = EVIDENCE.saturating_sub(shown.len());
             let fresh: Vec<Evidence> =
-                finding.evidence.iter().filter(|one| !shown.contains(one)).take(room).cloned().collect();
+                evidence_of(&finding).into_iter().filter(|one| !shown.contains(one)).take(room).collect();
             shown.extend(fresh);
         } else if known.shown.len() < SHOWN {
             known.shown.push((member.name.clone(), evidence()));
@@ -138,6 +138,18 @@ impl Gathered {
             known.worst = finding;
         }
     }
+}
+
+/// The evidence of a finding in a member. What is said of a line keeps the line, because the subject will be the file that holds the member.
+fn evidence_of(finding: &Finding) -> Vec<Evidence> {
+    let mut evidence = finding.evidence.clone();
+    if let Subject::Line { line: number, text, .. } | Subject::CronEntry { line: number, text, .. } = &finding.subject {
+        let has_line = |one: &Evidence| matches!(one, Evidence::Line { line, .. } | Evidence::Match { line, .. } if line == number);
+        if !evidence.iter().any(has_line) {
+            evidence.insert(0, Evidence::Line { line: *number, text: text.clone() });
+        }
+    }
+    evidence
 }
 
 impl OfRule {

@@ -27,6 +27,8 @@ mod walk;
 mod zip;
 mod zip_stream;
 
+use std::time::Duration;
+
 pub use member::{ArchiveMember, archive_members};
 
 pub(super) use gather::Gathered;
@@ -50,6 +52,8 @@ pub struct Limits {
     pub max_depth: u16,
     /// Bytes that the headers of one member may take.
     pub max_headers: u64,
+    /// Time for one file, looking at its members included, and a second more for each 4 MiB of it: a member of a few bytes can take a detector long.
+    pub max_time: Duration,
 }
 
 impl Default for Limits {
@@ -62,6 +66,7 @@ impl Default for Limits {
             max_members: 200_000,
             max_depth: 4,
             max_headers: 1 << 20,
+            max_time: Duration::from_mins(5),
         }
     }
 }

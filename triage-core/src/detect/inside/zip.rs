@@ -13,6 +13,8 @@ use std::ops::Range;
 /// The end of the directory without its comment, and the longest comment.
 const END: usize = 22;
 const COMMENT: usize = 0xffff;
+/// The most that the end of a large directory may take, with what vendors add to it.
+const LARGE_END: usize = 4096;
 const END_MARK: &[u8] = b"PK\x05\x06";
 const ENTRY_MARK: &[u8] = b"PK\x01\x02";
 const LOCAL_MARK: &[u8] = b"PK\x03\x04";
@@ -63,7 +65,10 @@ fn directory_at(content: &[u8], end: usize) -> Option<Directory> {
         // zip64: a locator in front of the end, and in front of that the larger numbers.
         let locator = end.checked_sub(20)?;
         if content.get(locator..)?.starts_with(b"PK\x06\x07") {
-            let large = content.get(..locator)?.windows(4).rposition(|window| window == b"PK\x06\x06")?;
+            // It stands right in front. Nothing further away is looked through, because a hostile file has many ends.
+            let from = locator.saturating_sub(LARGE_END);
+            let near = content.get(from..locator)?;
+            let large = from + near.windows(4).rposition(|window| window == b"PK\x06\x06")?;
             entries = u64_at(content, large + 32)?;
             size = u64_at(content, large + 40)?;
             offset = u64_at(content, large + 48)?;

