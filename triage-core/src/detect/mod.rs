@@ -193,6 +193,7 @@ pub struct Conclusion {
 }
 
 /// The enabled detectors, as one visitor of the sweep.
+#[allow(clippy::struct_field_names, reason = "they are what it is named after")]
 pub struct Detectors {
     detectors: Vec<Box<dyn Detector>>,
     report: Mutex<Report>,
