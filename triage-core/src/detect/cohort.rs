@@ -75,12 +75,12 @@ impl Script {
 
     /// What an installation writes for itself, and compiled templates, differ from what it was installed from.
     fn is_local(&self) -> bool {
+        const WORDS: [&[u8]; 9] =
+            [b"config", b"conf.", b"setting", b"local", b"cache", b"version", b"parameter", b"custom", b"compiled"];
         if Folder::of(&self.path) == Some(Folder::Cache) {
             return true;
         }
         let name = self.path.file_name().to_ascii_lowercase();
-        const WORDS: [&[u8]; 9] =
-            [b"config", b"conf.", b"setting", b"local", b"cache", b"version", b"parameter", b"custom", b"compiled"];
         WORDS.iter().any(|word| super::find(&name, word).is_some())
     }
 }
@@ -234,7 +234,9 @@ fn judge(cohort: &[Script], web_servers: &BTreeSet<u32>, report: &mut Report) {
     let is_few = |count: usize| count * 10 <= cohort.len();
     let neighbours = || ("neighbours", cohort.len().to_string());
     let mut owners: BTreeMap<u32, usize> = BTreeMap::new();
-    cohort.iter().for_each(|script| *owners.entry(script.uid).or_default() += 1);
+    for script in cohort {
+        *owners.entry(script.uid).or_default() += 1;
+    }
     let usual_owner = owners.iter().max_by_key(|(uid, count)| (**count, **uid)).map(|(uid, _)| *uid);
     let open = cohort.iter().filter(|script| script.mode.bits() & 0o002 != 0).count();
     let whole = cohort.iter().filter(|script| script.mtime.is_some_and(|time| time.nanoseconds() == 0)).count();

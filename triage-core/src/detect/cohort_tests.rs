@@ -9,6 +9,7 @@ const CODE: &str = "<?php\nfunction twice($x) { return $x + $x; }\n";
 /// 2024-01-01.
 const INSTALLED: i64 = 1_704_067_200;
 
+#[allow(clippy::unnecessary_wraps, reason = "as metadata has it")]
 fn at(seconds: i64, nanoseconds: u32) -> Option<Timestamp> {
     Some(Timestamp::new(seconds, nanoseconds))
 }

@@ -46,16 +46,16 @@ fn around(line: &[u8], text: &[u8]) -> (Vec<u8>, Vec<u8>) {
     parts.map(|(before, after)| (before.to_vec(), after.to_vec())).unwrap_or_default()
 }
 
-fn is_end(byte: &u8) -> bool {
+fn is_end(byte: u8) -> bool {
     matches!(byte, b'\n' | b'\r')
 }
 
 fn line_end(text: &[u8]) -> &[u8] {
-    text.rsplit(is_end).next().unwrap_or_default()
+    text.rsplit(|byte| is_end(*byte)).next().unwrap_or_default()
 }
 
 fn line_start(text: &[u8]) -> &[u8] {
-    text.split(is_end).next().unwrap_or_default()
+    text.split(|byte| is_end(*byte)).next().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -209,6 +209,7 @@ pub struct Conclusion {
 }
 
 /// The enabled detectors, as one visitor of the sweep.
+#[allow(clippy::struct_field_names, reason = "they are what it is named after")]
 pub struct Detectors {
     shared: Shared,
     report: Mutex<Report>,

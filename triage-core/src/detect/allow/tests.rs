@@ -152,11 +152,10 @@ fn what_is_allowed_is_told_and_is_no_sign_of_a_sum() {
         here.map(|finding| finding.rule.clone()).collect()
     };
     assert!(!rules.is_empty() && Verdict::of(&before.findings, false) == Verdict::Compromised);
-    let entries: String = rules
-        .iter()
-        .filter(|rule| !rule.0.starts_with("TR-SCORE"))
-        .map(|rule| format!("- {{rule: {rule}, path: /var/www/html/images/x.php, reason: ours, until: 2027-01-31}}\n"))
-        .collect();
+    let signs = rules.iter().filter(|rule| !rule.0.starts_with("TR-SCORE"));
+    let entries = signs.fold(String::new(), |entries, rule| {
+        entries + &format!("- {{rule: {rule}, path: /var/www/html/images/x.php, reason: ours, until: 2027-01-31}}\n")
+    });
     let after = conclude(&(entries + "- {rule: TR-NOT-THERE, path: /a, reason: r, until: 2027-01-31}\n"));
     assert!(!after.findings.iter().any(|finding| at(finding, "/var/www/html/images/x.php")), "{:?}", after.findings);
     assert!(after.findings.iter().any(|finding| at(finding, "/var/www/html/images/y.php")));
