@@ -328,7 +328,7 @@ impl Detectors {
         for detector in &self.shared.detectors {
             guarded(&EvidencePath::root(), &mut all, |report| detector.conclude(context, report));
         }
-        let authorities = self.shared.detectors.iter().flat_map(|detector| detector.authorities()).collect();
+        let authorities = self.shared.detectors.iter().map(AsRef::as_ref).flat_map(Detector::authorities).collect();
         KnownGood::new(authorities).weigh(&mut all.findings);
         all.gaps.sort();
         all.gaps.dedup();

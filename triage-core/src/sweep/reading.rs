@@ -18,6 +18,9 @@ use std::sync::{Mutex, PoisonError};
 /// Bytes that a thread holds of a batch; files that have grown since they were listed make it take its turn early.
 const HELD: usize = 4 << 20;
 
+/// The largest memory of a small file, in bytes, that is kept to be filled again.
+const SPARE: usize = 128 << 10;
+
 /// Where an object's content comes from.
 enum Origin {
     /// It has none.
@@ -47,6 +50,7 @@ enum Load {
     Stream(Box<dyn Content>),
 }
 
+#[expect(clippy::large_enum_variant, reason = "nearly all are objects, and a box for each would be slower")]
 enum Held {
     Gap(u64, Gap),
     Object(Object),
@@ -71,7 +75,6 @@ impl Hands {
     }
 
     fn give_back(&mut self, mut buffer: Vec<u8>, memory_cap: u64) {
-        const SPARE: usize = 2 * SMALL as usize;
         buffer.clear();
         if buffer.capacity() <= SPARE {
             self.spare.push(buffer);
