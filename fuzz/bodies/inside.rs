@@ -14,7 +14,7 @@ const LIMITS: InsideLimits = InsideLimits {
     max_members: 500,
     max_depth: 4,
     max_headers: 64 << 10,
-    max_time: std::time::Duration::from_secs(60),
+    max_time: std::time::Duration::from_mins(1),
 };
 
 /// Goes through the input as an archive, under two names because one of them is looked at, and judges it as each part of a backup.

@@ -56,8 +56,9 @@ impl Gathered {
         }
         let mut gatherer = Gatherer { shared, path: file.path, found: Self::default() };
         let troubles = Walk::whole(content, file.path, limits, &mut gatherer).troubles;
+        gatherer.found.troubles.append(troubles);
         let is_plain = Format::of_head(content.get(..HEAD).unwrap_or(content)).is_some();
-        Self { troubles, is_plain, ..gatherer.found }
+        Self { is_plain, ..gatherer.found }
     }
 
     /// Looks into a content that passes, on a thread of its own; none where that cannot be done with what begins so.
@@ -75,7 +76,8 @@ impl Gathered {
         let work = move || {
             let mut gatherer = Gatherer { shared: &shared, path: &path, found: Self::default() };
             let troubles = Walk::stream(&mut reader, &path, &limits, &mut gatherer).troubles;
-            Self { troubles, is_plain: true, ..gatherer.found }
+            gatherer.found.troubles.append(troubles);
+            Self { is_plain: true, ..gatherer.found }
         };
         std::thread::Builder::new().name("inside".to_owned()).spawn(work).ok()
     }
@@ -99,8 +101,11 @@ impl Gathered {
         for of_rule in self.by_rule.into_values() {
             let mut finding = of_rule.finding(&subject);
             finding.confidence = finding.confidence.min(place.most_confidence());
-            let holder = if self.backup.is_some() { "a FreePBX backup" } else { "an archive" };
-            finding.title = format!("{}, in {holder}", finding.title);
+            // The rules for backups say so themselves.
+            if !finding.rule.0.starts_with("TR-BACKUP-") {
+                let holder = if self.backup.is_some() { "a FreePBX backup" } else { "an archive" };
+                finding.title = format!("{}, in {holder}", finding.title);
+            }
             found.push(finding);
         }
         if let Some(kind) = self.backup {

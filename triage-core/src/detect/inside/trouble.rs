@@ -9,7 +9,7 @@ const NAMED: usize = 3;
 /// Kinds of trouble that one file's gaps tell apart.
 const KINDS: usize = 24;
 /// What a gap says of the way on.
-const HINT: &str = "`triage scan FILE` reads an archive as evidence of its own, without these limits";
+const HINT: &str = "`triage scan FILE` reads a tar or zip as evidence of its own, without these limits";
 
 /// Why something was not looked into.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,6 +80,16 @@ impl Troubles {
         *count += 1;
         if names.len() < NAMED {
             names.push(name.to_vec());
+        }
+    }
+
+    /// Takes over what another list has.
+    pub(super) fn append(&mut self, other: Self) {
+        for (why, (count, names)) in other.0 {
+            let (known, shown) = self.0.entry(why).or_default();
+            *known += count;
+            shown.extend(names);
+            shown.truncate(NAMED);
         }
     }
 

@@ -2,11 +2,13 @@
 
 use super::make::{self, How, SHELL};
 use crate::detect::testing::{Scene, ids};
-use crate::detect::{Detector, Detectors, Gathered, HostContext, RuleSet, RuleSource, YaraDetector, YaraOptions};
-use crate::model::{Evidence, Finding, GapReason, Severity};
+use crate::detect::{
+    Detector, Detectors, Gathered, HostContext, Inside, Report, RuleSet, RuleSource, YaraDetector, YaraOptions,
+};
+use crate::model::{Evidence, Finding, Gap, GapReason, Severity};
 use crate::source::Selection;
 use crate::source::fake::FakeRoot;
-use crate::sweep::{Options, Sweep};
+use crate::sweep::{Options, Sweep, Swept};
 use base64::Engine as _;
 
 const KEY: &str = include_str!("../../../../../testdata/authorized_keys/plain_ed25519.in");
@@ -266,6 +268,28 @@ fn archive_that_passes_as_a_stream_says_the_same() {
         assert!(with_member(&passing.value).len() >= members, "{:?}", ids(&passing.value));
         assert_eq!(passing.gaps, whole.gaps);
     }
+}
+
+/// Could not judge anything that it sees.
+struct Puzzled;
+
+impl Detector for Puzzled {
+    fn inspect(&self, file: &Swept<'_>, report: &mut Report) {
+        report.gaps.push(Gap::new(file.path.clone(), GapReason::Unreadable, "puzzled"));
+    }
+
+    fn looks_inside(&self, inside: Inside) -> bool {
+        inside == Inside::Member
+    }
+}
+
+#[test]
+fn what_a_detector_could_not_judge_is_a_gap_of_the_archive() {
+    let zip = make::zip(&[("a", How::Stored, b"a"), ("b", How::Stored, b"b"), ("c", How::Encrypted, b"c")]);
+    let gaps = Scene::new().file("/tmp/x.zip", zip).judge(Puzzled).gaps;
+    let told: Vec<_> = gaps.iter().map(|gap| (gap.path.to_string(), gap.detail.as_str())).collect();
+    let of_zip = |detail| ("/tmp/x.zip".to_owned(), detail);
+    assert_eq!(told, [of_zip("encrypted, and not looked into: c"), of_zip("puzzled"), of_zip("puzzled, in a, b")]);
 }
 
 #[test]
