@@ -83,7 +83,7 @@ fn checksums(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     if !fs::metadata(path).map_err(fail)?.is_file() {
         return Ok(None);
     }
-    let mut file = open_file(path).map_err(fail)?;
+    let mut file = fs::File::open(path).map_err(fail)?;
     let mut bytes = vec![0; 256];
     let length = file.read(&mut bytes).map_err(fail)?;
     bytes.truncate(length);
@@ -92,11 +92,6 @@ fn checksums(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     }
     file.take(MAX_CHECKSUMS).read_to_end(&mut bytes).map_err(fail)?;
     Ok(Some(bytes))
-}
-
-#[expect(clippy::disallowed_types, reason = "a file that the user names, to be read")]
-fn open_file(path: &Path) -> std::io::Result<fs::File> {
-    fs::File::open(path)
 }
 
 fn name(path: &Path) -> String {
