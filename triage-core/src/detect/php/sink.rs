@@ -433,10 +433,7 @@ fn opens_statement(head: &[u8]) -> bool {
 fn is_recon(command: &[u8]) -> bool {
     let text = command.trim_ascii();
     let first = text.split(|&b| matches!(b, b';' | b'&' | b'|')).next().unwrap_or_default().trim_ascii();
-    matches!(
-        first,
-        b"id" | b"whoami" | b"uname -a" | b"cat /etc/passwd" | b"cat /etc/shadow" | b"ls" | b"ls -la" | b"dir"
-    ) && text.len() < 200
+    matches!(first, b"id" | b"whoami" | b"uname -a" | b"cat /etc/passwd" | b"cat /etc/shadow") && text.len() < 200
 }
 
 /// Says whether a command pipes what it is given into a shell, or into `sudo`.
