@@ -11,6 +11,7 @@ mod inside;
 mod knowledge;
 mod make;
 mod parser;
+mod php;
 pub mod seeds;
 
 /// One target.
@@ -64,6 +65,7 @@ pub const TARGETS: &[Target] = &[
     target("yara_rule", knowledge::yara_rule, 200),
     target("pattern", knowledge::pattern, 1800),
     target("key", knowledge::key, 1200),
+    target("php", php::php, 400),
 ];
 
 /// Does what the target of this name does.

@@ -66,6 +66,7 @@ pub fn of(project: &Path, target: &str) -> Vec<Vec<u8>> {
         }
         "container_image" => images(),
         "disk_image" => Vec::new(),
+        "php" => scripts(&testdata.join("samples")),
         named => samples(named),
     };
     seeds.extend(files(&project.join("fuzz/seeds").join(target), ""));
@@ -75,6 +76,11 @@ pub fn of(project: &Path, target: &str) -> Vec<Vec<u8>> {
 /// The folders of samples that `records` reads.
 pub fn folders() -> impl Iterator<Item = &'static str> {
     parser::PLACES.iter().map(|(folder, _)| *folder)
+}
+
+/// The inert scripts among the samples of the rules.
+fn scripts(folder: &Path) -> Vec<Vec<u8>> {
+    files(folder, ".php")
 }
 
 fn prefixed(index: usize, mut sample: Vec<u8>) -> Vec<u8> {

@@ -128,10 +128,9 @@ rule TR_WEBSHELL_0006_function_named_by_request
         date = "2025-11-23"
         sample = "tr-webshell-0006.php"
     strings:
-        $call = /\$[{"']{0,2}_(GET|POST|REQUEST|COOKIE)["'}]{0,2}\s{0,4}[\[{]\s{0,4}["']?[^\]}\n;()]{0,30}["']?\s{0,4}[\]}](\s|\/\*[^*]{0,60}\*\/){0,8}\(/ nocase
-        $new = /\bnew\s{1,4}\$_(GET|POST|REQUEST|COOKIE)\s{0,4}[\[{][^\]}\n;]{0,30}[\]}]\s{0,4}\(([\s@("'.?>]|\/\*[^*]{0,60}\*\/){0,12}((stripslashes|trim|base64_decode|urldecode|rawurldecode|str_rot13|gzinflate|gzuncompress|strrev|hex2bin|htmlspecialchars_decode|implode|join|end|reset|current|array_pop|pos|sprintf|strval|string|pack)[\s@()"'.,H*]{1,10}){0,4}(\$GLOBALS\s?\[\s?["']|\$[{"']{0,2})(_(GET|POST|REQUEST|COOKIE)\b|_SERVER["'}]{0,2}\s?[\[{]\s?["']?HTTP_|HTTP_(GET|POST|COOKIE)_VARS)/ nocase
+        $call = /(^|[^\w\s]|[^w]\s|[^e]w\s)\s{0,8}\$[{"']{0,2}_(GET|POST|REQUEST|COOKIE)["'}]{0,2}\s{0,4}[\[{]\s{0,4}["']?[^\]}\n;()]{0,30}["']?\s{0,4}[\]}](\s|\/\*[^*]{0,60}\*\/){0,8}\(/ nocase
     condition:
-        php and any of ($*)
+        php and $call
 }
 
 rule TR_WEBSHELL_0007_callback_named_by_request
@@ -233,15 +232,14 @@ rule TR_WEBSHELL_0011_small_tainted_file
         sample = "tr-webshell-0011.php"
     strings:
         $from = /\$\w{1,32}\s{0,4}\.?=&?\s{0,4}([\s@("'.?>]|\/\*[^*]{0,60}\*\/){0,12}((stripslashes|trim|base64_decode|urldecode|rawurldecode|str_rot13|gzinflate|gzuncompress|strrev|hex2bin|htmlspecialchars_decode|implode|join|end|reset|current|array_pop|pos|sprintf|strval|string|pack)[\s@()"'.,H*]{1,10}){0,4}((\$GLOBALS\s?\[\s?["']|\$[{"']{0,2})(_(GET|POST|REQUEST|COOKIE)\b|_SERVER["'}]{0,2}\s?[\[{]\s?["']?HTTP_|HTTP_(GET|POST|COOKIE)_VARS)|file_get_contents\s{0,4}\(\s{0,4}["']php:\/\/input)/ nocase
-        $sink = /[^\w>:$](eval|assert|system|passthru|shell_exec|popen|proc_open|create_function|exec|pcntl_exec)(\s|\/\*[^*]{0,60}\*\/){0,8}\(([^;{}()]|\(\s{0,2}){0,60}\$\w/ nocase
-        $callback = /[^\w>:$](array_map|array_filter|array_walk|array_walk_recursive|array_reduce|u[ak]?sort|register_tick_function|register_shutdown_function|call_user_func|call_user_func_array|fromCallable|newInstance|newInstanceArgs|iterator_apply)(\s|\/\*[^*]{0,60}\*\/){0,8}\([^;]{0,80}\$\w/ nocase
+        $sink = /[^\w>:$](eval|assert|system|passthru|shell_exec|popen|proc_open|create_function|exec|pcntl_exec)(\s|\/\*[^*]{0,60}\*\/){0,8}\([\s@("'.?>]{0,12}\$\w/ nocase
         $include = /[^\w>:$](include|require)(_once)?[\s(]{1,4}\$\w{1,32}\s{0,4}\)?\s{0,4};/ nocase
         $called = /[{};=(@?:]\s{0,8}\$\w{1,32}\s{0,4}\(\s{0,4}@?\$\w{1,32}\s{0,4}\)/
         $tick = /=\s?`[^`\n]{0,60}\$\w{1,32}[^`\n]{0,60}`/
         $print = /\b(echo|print)\s{0,2}`[^`\n]{0,60}\$\w{1,32}[^`\n]{0,60}`/ nocase
         $safe = /escapeshell(arg|cmd)|->\s{0,4}(prepare|execute)\s{0,4}\(|namespace\s{1,4}\w/ nocase private
     condition:
-        php and filesize < 3KB and $from and ($sink or $tick or $print or (($called or $callback) and filesize < 600) or ($include and filesize < 300)) and not $safe
+        php and filesize < 3KB and $from and ($sink or $tick or $print or ($called and filesize < 600) or ($include and filesize < 300)) and not $safe
 }
 
 rule TR_WEBSHELL_0012_variables_from_request

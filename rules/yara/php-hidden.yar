@@ -157,10 +157,10 @@ rule TR_WEBSHELL_0107_picked_characters
     strings:
         $picked = /(\$[\w\x80-\xff]{1,30}\s?[\[{]\s?(0x[0-9a-f]{1,3}|\d{1,3}(\s?[-+^]\s?\d{1,3})?)\s?[\]}]\s?\.\s?){7}/ nocase
         $short = /=\s{0,2}(\$[\w\x80-\xff]{1,30}\s?[\[{]\s?([1-9]\d{1,2}|\d{1,3}\s?[-+^]\s?\d{1,3})\s?[\]}]\s?\.\s?){3}/ nocase
-        $upper = /(strtoupper|strtolower)\s{0,4}\(\s{0,4}(\$\w{1,20}\s{0,3}\[\s{0,3}\d{1,2}\s{0,3}\]\s{0,4}\.\s{0,4}){3}/ nocase
+        $upper = /(strtoupper|strtolower)\s{0,4}\(\s{0,4}(\$\w{1,20}\s{0,3}\[\s{0,3}(\d{2}|[5-9])\s{0,3}\]\s{0,4}\.\s{0,4}){3}/ nocase
         $globals = /(\$GLOBALS\s?[\[{]\s?["'][\w]{1,30}["']\s?[\]}]\s?[\[{]\s?(0x[0-9a-f]{1,3}|\d{1,3})\s?[\]}]\s?\.\s?){3}/ nocase
         $nested = /(\$\w{1,30}\s?\[\s?["']\w{1,30}["']\s?\]\s?\[\s?(0x[0-9a-f]{1,3}|\d{1,3})\s?\]\s?\.\s?){4}/ nocase
-        $substr = /(\b(substr|mb_substr)\s?\(\s?\$\w{1,20}\s?,\s?\d{1,4}\s?,\s?1\s?\)\s?\.\s?){4}/ nocase
+        $substr = /(\b(substr|mb_substr)\s?\(\s?\$\w{1,20}\s?,\s?([2-9]\d?|1\d)\s?,\s?1\s?\)\s?\.\s?){4}/ nocase
     condition:
         php and any of ($*)
 }
@@ -178,7 +178,7 @@ rule TR_WEBSHELL_0108_name_in_pieces
         date = "2025-11-23"
         sample = "tr-webshell-0108.php"
     strings:
-        $back = /\b(edoced_46esab|etalfnizg|sserpmocnuzg|31tor_rts|noitcnuf_etaerc|urhtssap|cexe_llehs|tressa["']|stnetnoc_teg_elif)/ nocase
+        $back = /(\b|["'])(edoced_46esab|etalfnizg|sserpmocnuzg|31tor_rts|noitcnuf_etaerc|urhtssap|cexe_llehs|["']tressa["']|stnetnoc_teg_elif)/ nocase
         $rot = /\b(onfr64_qrpbqr|tmvasyngr|fge_ebg13|perngr_shapgvba|furyy_rkrp|cnffgueh|riny\(|nffreg["'(])/ nocase
         $base64_decode = /["'](b|ba|bas|base|base6|base64|base64_|base64_d|base64_de|base64_dec|base64_deco)["']\s{0,3}\.\s{0,3}["']((a?se6?|a?se64_?\w{0,5}|s?e64?_?\w{0,5}|6?4_?\w{0,5}|_?\w{0,5}|ode)["']\s{0,3}[.;,)\]])/ nocase
         $decode_tail = /["']\s{0,3}\.\s{0,3}["'](4_decode|64_decode|e64_decode|se64_decode|ase64_decode|_decode|zinflate|inflate|ssert|r_rot13|hell_exec|assthru|reate_function|e_function|create_func)["']/ nocase
@@ -189,7 +189,7 @@ rule TR_WEBSHELL_0108_name_in_pieces
         $tail = /\.\s{0,3}["'](sert|ssert)["']\s{0,3}[;),]/ nocase
         $valopen = /["']v?al\(["'$@]/ nocase
         $gz = /gz(i|in|inf|infl)?["']\s{0,3}\.\s{0,3}["'](nflate|flate|inf|late|infl)|base["']\s{0,3}\.\s{0,3}["']6["']|\.\s{0,3}\(\s{0,2}32\s{0,2}\*\s{0,2}2\s{0,2}\)|["']_de?["']\s{0,3}\.\s{0,3}["']e?code["']/ nocase
-        $dynamic = /\$\{\s{0,2}(["']_["']\s{0,2}\.|chr\s{0,2}\(|\$\w{1,20}\s{0,2}\.\s{0,2}\$\w{1,20}\s{0,2}[.}])/ nocase
+        $dynamic = /\$\{\s{0,2}(["']_["']\s{0,2}\.|chr\s{0,2}\(|\$\w{1,20}\s{0,2}\.\s{0,2}\$\w{1,20}\s{0,2}\.\s{0,2}\$)/ nocase
         $dollar = /["']\\?\$["']\s{0,2}\.\s{0,2}["']_(POST|GET|REQUEST|COOKIE)/
         $post = /["']_["']\s{0,3}\.\s{0,3}["'](P|PO|POS|POST|G|GE|GET|R|RE|REQ)["']|["']_(P|PO|POS|G|GE|RE|REQ)["']\s{0,3}\.\s{0,3}["']\w/
         $letters = /(["'][a-z_0-9]["']\s{0,3}\.\s{0,3}){4}["'][a-z_0-9]["']/ nocase
@@ -285,7 +285,7 @@ rule TR_WEBSHELL_0112_characters_by_arithmetic
         $xor = /(["'][^"'\w\s\n]{1,12}["']\s{0,3}\^\s{0,3}["'][^"'\n]{1,12}["']\s{0,3}\)?\s{0,3}[.;]\s{0,3}\(?\s{0,3}){2}/
         $xor_once = /\(\s{0,2}["'][^"'\s\n]{3,20}["']\s{0,2}\^\s{0,2}["'][^"'\s\n]{3,20}["']\s{0,2}\)\s{0,4}[;(]/
         $escaped = /"(\\x[0-9a-f]{2}){3,20}"\s{0,2}\^\s{0,2}"/ nocase
-        $negated = /=\s{0,2}[(~@]{1,3}\s{0,2}["']?[\x80-\xff]{4,40}["']?/
+        $negated = /=\s{0,2}[(@]{0,3}~[(@]{0,3}\s{0,2}["']?[\x80-\xff]{4,40}["']?/
         $plain = /[=(.;]\s{0,2}["'][^"'\n]{3,60}["']\s{0,2}\^\s{0,2}["'][^"'\n]{3,60}["']/
         $count = /(\$_{1,20}\+\+;\s{0,3}){4}/
         $call = /[=;(@{\s]\$[\w\x80-\xff]{1,30}\s{0,4}[(\[]/

@@ -170,10 +170,23 @@ impl Interp<'_> {
                 found.flags |= flag::CHANGED;
             }
             // What was behind something else in one text is the first in another.
-            if matches!(name, b"substr" | b"base64_decode" | b"explode" | b"strrev" | b"hex2bin" | b"gzinflate") {
+            if matches!(
+                name,
+                b"substr"
+                    | b"base64_decode"
+                    | b"explode"
+                    | b"strrev"
+                    | b"hex2bin"
+                    | b"gzinflate"
+                    | b"urldecode"
+                    | b"rawurldecode"
+                    | b"pack"
+                    | b"chr"
+                    | b"array_slice"
+            ) {
                 found.flags &= !flag::INNER;
             }
-            if name == b"preg_replace" && is_filter(values.first()) {
+            if matches!(name, b"preg_replace" | b"preg_filter") && is_filter(values.first()) {
                 found.flags |= flag::FILTERED;
             }
             let what = format!("{}()", String::from_utf8_lossy(name));
@@ -216,6 +229,14 @@ impl Interp<'_> {
                     values
                 };
                 return self.call_value((at, id), &object, values, &[]);
+            }
+            // What `->getMethod($name)` is here.
+            K::Arr(_) if matches!(text.as_ref(), b"invoke" | b"getclosure" | b"__invoke") => {
+                let skipped = usize::from(text.as_ref() == b"invoke");
+                return match text.as_ref() {
+                    b"getclosure" => object,
+                    _ => self.call_value((at, id), &object, values.into_iter().skip(skipped).collect(), &[]),
+                };
             }
             // What `new ReflectionClass($name)` is here.
             K::Str(_) if text.as_ref() == b"getconstant" => {
@@ -315,14 +336,8 @@ impl Interp<'_> {
             && chosen.is_ordered()
         {
             let is_free = chosen.t.as_ref().is_some_and(|taint| taint.flags & (flag::CHECKED | flag::INNER) == 0);
-            if is_free && values.iter().any(Val::is_ordered) {
-                self.hit(
-                    (at, id),
-                    &rule::CALLBACK,
-                    (Severity::High, 80),
-                    chosen.t.as_ref(),
-                    "names a class to be made",
-                );
+            if let Some(taint) = chosen.t.clone().filter(|_| is_free && values.iter().any(Val::is_ordered)) {
+                self.contextual((at, id), &rule::CALLBACK, (Severity::High, 80), &taint, "names a class to be made");
             }
         }
         let class = match &chosen {
@@ -340,6 +355,13 @@ impl Interp<'_> {
         self.note_class((at, id), class, &text, &values);
         match text.as_ref() {
             b"reflectionfunction" | b"reflectionclass" | b"arrayobject" | b"arrayiterator" => {
+                return values.into_iter().next().unwrap_or_default();
+            }
+            b"callbackfilteriterator" => {
+                if let [items, function] = values.as_slice() {
+                    let item = element(items, &Val::unknown());
+                    self.call_value((at, id), function, vec![item], &[]);
+                }
                 return values.into_iter().next().unwrap_or_default();
             }
             b"reflectionmethod" => return Val::unknown(),

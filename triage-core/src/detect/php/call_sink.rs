@@ -5,7 +5,7 @@ use super::interp::{At, Interp};
 use super::ir::{Id, Sym};
 use super::profile::power;
 use super::rule::{self};
-use super::value::{K, Taint, Val, flag, from, made};
+use super::value::{Arr, K, Taint, Val, flag, from, made};
 use crate::model::Severity;
 use std::rc::Rc;
 
@@ -77,12 +77,23 @@ impl Interp<'_> {
                     Some(&taint),
                     "calls a function under a hidden name",
                 );
+                return;
             }
-        } else if let Some(taint) = &function.t
-            && (taint.from & (from::REMOTE | from::OWN) != 0
-                || (taint.from & (from::FILE | from::SESSION) != 0 && ordered.is_some()))
+        }
+        let Some(taint) = function.t.clone() else { return };
+        if taint.from & from::OWN != 0 {
+            self.hit(here, &rule::OWN_DATA, (Severity::High, 75), Some(&taint), "calls what it names");
+        } else if taint.from & from::REMOTE != 0 {
+            self.hit(here, &rule::REMOTE_CODE, (Severity::High, 70), Some(&taint), "calls what it names");
+        } else if taint.from & (from::FILE | from::SESSION) != 0 && ordered.is_some() {
+            self.contextual(here, &rule::REMOTE_CODE, (Severity::High, 70), &taint, "calls what it names");
+        } else if taint.from & (from::NOBODY | from::SERVER) != 0
+            && values.len() == 1
+            && values.first().is_some_and(is_from_outside)
+            && (ordered.is_some()
+                || self.frames.len() == 1 && self.units.first().is_some_and(|unit| unit.stmts.len() < 12))
         {
-            self.hit(here, &rule::REMOTE_CODE, (Severity::High, 70), Some(taint), "calls what it names");
+            self.contextual(here, &rule::CALLBACK, (Severity::High, 65), &taint, "calls what it names");
         }
     }
 
@@ -134,7 +145,18 @@ impl Interp<'_> {
                     self.run_command(here, value, "COM");
                 }
             }
+            // `Shell.Users`, `ADsNameSpaces`: an account of the system.
+            if matches!(method, b"changepassword" | b"setpassword") {
+                self.hit(here, &rule::ACCOUNT, (Severity::High, 75), None, "COM: makes an account with a password");
+                self.by_context();
+            }
             return K::Obj(self.names.intern(b"com")).into();
+        }
+        if class_name.as_ref() == b"perl" && matches!(method, b"eval" | b"system" | b"require") {
+            for value in values {
+                self.run_command(here, value, "perl");
+            }
+            return Val::unknown();
         }
         if method.starts_with(b"fetch") {
             let place = self.place(here.0, here.1);
@@ -149,6 +171,27 @@ impl Interp<'_> {
             self.profile.free |= power::STATEMENT;
         }
         match method {
+            b"registerphpfunctions" => {
+                self.profile.calls_from_xpath = true;
+                Val::unknown()
+            }
+            b"query" | b"evaluate" | b"transformtoxml" | b"transformtodoc" | b"importstylesheet"
+                if self.profile.calls_from_xpath =>
+            {
+                if let Some(taint) = values.first().and_then(Val::taint).filter(|taint| {
+                    taint.from & from::ORDERS != 0 && taint.flags & (flag::CHECKED | flag::FILTERED) == 0
+                }) {
+                    let what = "XPath that may call functions of PHP";
+                    self.hit(here, &rule::CODE, (Severity::High, 85), Some(&taint), what);
+                }
+                Val::unknown()
+            }
+            // A method as a value, as an array names one.
+            b"getmethod" => {
+                let method = values.first().and_then(Val::bytes).unwrap_or_default().to_ascii_lowercase();
+                self.profile.calls_from_xpath |= method == b"registerphpfunctions";
+                Val::arr(Arr::list([Val::unknown(), Val::str(method)]))
+            }
             b"getdoccomment" => {
                 let place = self.place(here.0, here.1);
                 Val::tainted(Some(Taint::new(from::OWN, 0, place, "a comment of the file")))
@@ -189,13 +232,25 @@ impl Interp<'_> {
                     self.named_by_value(here, &name.to_ascii_lowercase(), &function.clone(), &[]);
                 }
             }
-            b"com" | b"ffi" => {}
+            b"com" | b"ffi" | b"perl" => {
+                let head = values.first().map(Val::head).unwrap_or_default().to_ascii_lowercase();
+                if name == b"com" && head.starts_with(b"iis://") {
+                    let what = "COM: reads the web server's accounts and passwords";
+                    self.hit(here, &rule::CREDENTIALS, (Severity::High, 65), None, what);
+                    self.by_context();
+                }
+            }
             _ if !self.parents.contains_key(&class) && !super::profile::is_own_class(name) => {
                 self.profile.foreign.insert(class);
             }
             _ => {}
         }
     }
+}
+
+/// Says whether a value may be of the request's choice, in an old PHP or by way of the server's variables too.
+fn is_from_outside(value: &Val) -> bool {
+    value.taint().is_some_and(|taint| taint.from & (from::ANY_ORDERS | from::SERVER) != 0)
 }
 
 /// Says whether the known pieces of a name are those of a function that executes: `…ert`, `sys…`.

@@ -197,7 +197,11 @@ impl Interp<'_> {
             return value.clone();
         }
         // Old PHP takes an unknown name for its own text, and samples rely on that.
-        if text.first().is_some_and(u8::is_ascii_uppercase) && text.iter().all(|b| !b.is_ascii_lowercase()) {
+        let is_constant = text.contains(&b'_') || text.len() < 3 || self.profile.includes > 0;
+        if is_constant
+            && text.first().is_some_and(u8::is_ascii_uppercase)
+            && text.iter().all(|b| !b.is_ascii_lowercase())
+        {
             return Val::unknown();
         }
         Val { k: K::Str(Rc::new(text.to_vec())), t: None, made: 0 }
@@ -270,11 +274,13 @@ impl Interp<'_> {
                 }
                 None => arr.push(value),
                 Some(key) => {
-                    if let Some(key) = self.eval(at, key).key() {
+                    let key = self.eval(at, key);
+                    if let Some(key) = key.key() {
                         arr.set(key, value);
                     } else {
                         arr.open = true;
-                        arr.rest = Taint::join(arr.rest.as_ref(), value.taint().as_ref());
+                        let taint = Taint::join(key.t.as_ref(), value.taint().as_ref());
+                        arr.rest = Taint::join(arr.rest.as_ref(), taint.as_ref());
                     }
                 }
             }

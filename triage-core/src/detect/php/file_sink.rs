@@ -5,7 +5,7 @@ use super::interp::{At, Interp, OWN_PATH};
 use super::ir::Id;
 use super::profile::power;
 use super::rule::{self, Rule};
-use super::value::{Taint, Val, flag, from, made};
+use super::value::{K, Taint, Val, flag, from, made};
 use crate::model::Severity;
 use std::rc::Rc;
 
@@ -23,6 +23,9 @@ impl Interp<'_> {
     /// `include` and its like.
     pub(super) fn include(&mut self, here: (At<'_>, Id), path: &Val) -> Val {
         self.profile.includes += 1;
+        if let Some(content) = file_key(path).and_then(|key| self.written.get(&key)).cloned() {
+            return self.include_written(here, &content);
+        }
         let lower = path.head().to_ascii_lowercase();
         if lower.starts_with(b"data:") && path.is_known() {
             let Some(text) = data_url(path.head()) else { return Val::unknown() };
@@ -76,6 +79,22 @@ impl Interp<'_> {
         Val::unknown()
     }
 
+    /// `include` of a file that the sample has written.
+    fn include_written(&mut self, here: (At<'_>, Id), content: &Val) -> Val {
+        let what = "include of a file that it has written";
+        if let Some(taint) = content.taint() {
+            let rule = if taint.from & from::REMOTE != 0 { &rule::REMOTE_CODE } else { &rule::INCLUDE };
+            self.contextual(here, rule, (Severity::High, 80), &taint, what);
+            return Val::unknown();
+        }
+        let Some(text) = content.bytes() else { return Val::unknown() };
+        let is_hidden = content.made & (made::DECODED | made::UNPACKED) != 0;
+        if is_hidden && has(&text, b"<?") {
+            self.hit(here, &rule::HIDDEN_CODE, (Severity::High, 80), None, what);
+        }
+        self.run_layer(here, &text, false, is_hidden)
+    }
+
     /// A file that is written.
     pub(super) fn write(&mut self, here: (At<'_>, Id), path: Option<&Val>, data: Option<&Val>, how: &[u8]) {
         let (Some(path), Some(data)) = (path, data) else { return };
@@ -83,7 +102,16 @@ impl Interp<'_> {
         if [path, data].iter().any(|value| value.t.as_ref().is_some_and(|taint| taint.from & from::ANY_ORDERS != 0)) {
             self.profile.ordered |= power::WRITE;
         }
-        let socket = path.head().starts_with(b"tcp://");
+        let socket = path.head().starts_with(b"tcp://") || path.head().starts_with(b"udp://");
+        if let Some(key) = file_key(path).filter(|_| !socket && self.written.len() < 64) {
+            let outside = from::ORDERS | from::REMOTE;
+            let is_free = data
+                .taint()
+                .is_some_and(|taint| taint.from & outside != 0 && taint.flags & (flag::CHECKED | flag::FILTERED) == 0);
+            if is_free || (data.is_known() && data.made & (made::DECODED | made::UNPACKED) != 0) {
+                self.written.insert(key, data.clone());
+            }
+        }
         let executable = is_executable(path.tail()) || path.head() == OWN_PATH;
         // What is written is what a later request runs: look into it.
         if let Some(text) = data.bytes().filter(|text| text.len() > 12 && has(text, b"<?"))
@@ -108,6 +136,15 @@ impl Interp<'_> {
             return;
         };
         let data_inner = taint.flags & (flag::INNER | flag::CHECKED | flag::FILTERED) != 0;
+        if taint.from & from::ANY_ORDERS != 0
+            && taint.flags & (flag::CHECKED | flag::FILTERED) == 0
+            && !socket
+            && ends_as_code(data.head())
+        {
+            let what = format!("{what} of the request behind an opening tag");
+            self.contextual(here, &rule::WRITE, (Severity::High, 75), &taint, &what);
+            return;
+        }
         if taint.from & from::ANY_ORDERS != 0 && !socket {
             if (path_free || executable) && !data_inner {
                 let rule = &rule::WRITE;
@@ -141,9 +178,19 @@ impl Interp<'_> {
         }
     }
 
+    /// Makes the last hit one whose weight depends on what else the file is.
+    pub(super) fn by_context(&mut self) {
+        if let Some(hit) = self.hits.last_mut() {
+            hit.is_contextual = true;
+        }
+    }
+
     pub(super) fn upload(&mut self, here: (At<'_>, Id), source: Option<&Val>, target: Option<&Val>) {
         self.profile.ordered |= power::UPLOAD;
         let (Some(source), Some(target)) = (source, target) else { return };
+        if let Some(key) = file_key(target).filter(|_| source.is_ordered() && self.written.len() < 64) {
+            self.written.insert(key, source.clone());
+        }
         let tail = target.tail();
         let Some(taint) = target.t.as_ref().or(source.t.as_ref()) else { return };
         let named = target.t.as_ref().is_some_and(|taint| taint.from & from::ORDERS != 0);
@@ -153,4 +200,28 @@ impl Interp<'_> {
         }
         self.contextual(here, &rule::UPLOAD, (Severity::High, 75), taint, "stores an upload under the request's name");
     }
+}
+
+/// What tells a file that is written from another, where enough of its name is known.
+fn file_key(path: &Val) -> Option<Vec<u8>> {
+    let key = match &path.k {
+        K::Str(text) => text.to_vec(),
+        K::Partial(head, tail) => [head.as_slice(), b"*", tail.as_slice()].concat(),
+        _ => return None,
+    };
+    let key = key.strip_prefix(b"./").map(<[u8]>::to_vec).unwrap_or(key);
+    (key.len() > 3).then_some(key)
+}
+
+/// Says whether a text is PHP that has begun, and whose next word would be code: no text in quotes, no number.
+fn ends_as_code(head: &[u8]) -> bool {
+    let text = head.trim_ascii_end();
+    let lower = text.to_ascii_lowercase();
+    let Some(open) = lower.windows(2).rposition(|pair| pair == b"<?") else { return false };
+    let code = lower.get(open..).unwrap_or_default();
+    if has(code, b"?>") || has(code, b"exit") || has(code, b"die") || has(code, b"return") {
+        return false;
+    }
+    matches!(code, b"<?" | b"<?php" | b"<?=" | b"<?php eval(" | b"<?eval(" | b"<? eval(" | b"<?php system(" | b"<?=`")
+        || (code.len() < 200 && (code.ends_with(b"eval(") || code.ends_with(b";") && !has(code, b"=")))
 }

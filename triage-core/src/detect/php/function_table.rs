@@ -90,7 +90,8 @@ pub(super) fn passes(name: &[u8]) -> Option<(u16, u16)> {
                 matches!(name, b"gzinflate" | b"gzuncompress" | b"gzdecode" | b"zlib_decode" | b"bzdecompress");
             (made::DECODED | if packed { made::UNPACKED } else { 0 }, 0)
         }
-        b"strtr" | b"str_replace" | b"str_ireplace" | b"preg_replace" | b"ereg_replace" | b"eregi_replace" => (0, 0),
+        b"strtr" | b"str_replace" | b"str_ireplace" | b"preg_replace" | b"preg_filter" | b"ereg_replace"
+        | b"eregi_replace" => (0, 0),
         b"substr" | b"chr" => (made::CHARS, 0),
         b"mb_substr"
         | b"trim"
@@ -189,7 +190,7 @@ pub(super) fn passes(name: &[u8]) -> Option<(u16, u16)> {
         | b"mb_str_split"
         | b"tempnam" => (0, 0),
         b"escapeshellarg" => (0, flag::ESCAPED),
-        b"escapeshellcmd" => (0, flag::INNER),
+        b"escapeshellcmd" => (0, flag::ESCAPED),
         b"basename" => (0, flag::BASENAME),
         _ => return None,
     })

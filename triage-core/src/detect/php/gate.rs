@@ -8,7 +8,10 @@ use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 use std::sync::OnceLock;
 
 /// Where orders come from.
-const SOURCES: [&str; 24] = [
+const SOURCES: [&str; 27] = [
+    "= 'http",
+    "= \"http",
+    "getdoccomment",
     "$_get",
     "$_post",
     "$_request",
@@ -36,7 +39,9 @@ const SOURCES: [&str; 24] = [
 ];
 
 /// Functions that run, write or call, where orders reach them.
-const SINKS: [&str; 56] = [
+const SINKS: [&str; 58] = [
+    "mb_eregi_replace",
+    "curl_setopt",
     "forward_static_call",
     "forward_static_call_array",
     "array_udiff_assoc",
@@ -130,8 +135,35 @@ const HIDES: [&str; 30] = [
 ];
 
 /// Signs of a hidden name, a jump or an encoder, wherever they stand.
-const SIGNS: [&str; 11] =
-    ["`{$", "_il_exec", "ioncube", "sg_load", "@zend;", "${\"", "${'", "goto ", "$$", "`$", "\\x6"];
+const SIGNS: [&str; 27] = [
+    "/e'",
+    "/e\"",
+    "/ie'",
+    "/ies",
+    "/ei'",
+    "#e'",
+    "~e'",
+    "wscript",
+    "new com(",
+    "new com (",
+    "shell.users",
+    "shell.application",
+    "iis://",
+    "new perl",
+    "registerphpfunctions",
+    "createfunction(",
+    "`{$",
+    "_il_exec",
+    "ioncube",
+    "sg_load",
+    "@zend;",
+    "${\"",
+    "${'",
+    "goto ",
+    "$$",
+    "`$",
+    "\\x6",
+];
 
 /// What makes code of a file.
 const INCLUDES: [&str; 2] = ["include", "require"];

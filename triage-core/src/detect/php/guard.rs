@@ -31,7 +31,13 @@ impl Interp<'_> {
                             || matches!(at.unit.expr(value), Expr::Int(number) if *number != 0);
                         if is_text {
                             negated |= matches!(op, Op::Ne | Op::NotSame);
-                            root(at.unit, other, &mut found);
+                            // A part or the size of it says little of the rest.
+                            let tells_little = matches!(at.unit.expr(other), Expr::Call(callee, _)
+                                if matches!(at.unit.expr(*callee), Expr::Const(name)
+                                    if tells_little(&self.names.text(*name))));
+                            if !tells_little {
+                                root(at.unit, other, &mut found);
+                            }
                         }
                         if let Expr::Call(..) = at.unit.expr(value) {
                             todo.push(value);
@@ -92,4 +98,12 @@ pub(super) fn root(unit: &Unit, id: Id, found: &mut Vec<Checked>) {
             _ => return,
         }
     }
+}
+
+/// Says whether a function gives only a part or the size of its argument.
+fn tells_little(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"reset" | b"current" | b"end" | b"key" | b"count" | b"sizeof" | b"strlen" | b"array_shift" | b"array_pop"
+    )
 }

@@ -115,6 +115,10 @@ pub(super) struct Interp<'a> {
     pub(super) layer_bytes: usize,
     pub(super) profile: Profile,
     pub(super) own_text: Rc<Vec<u8>>,
+    /// Files that the sample writes, by their known ends, with what it writes there.
+    pub(super) written: HashMap<Vec<u8>, Val>,
+    /// What `ob_start()` was given to call with the output.
+    pub(super) output: Vec<Val>,
     /// The request was made into variables: what nobody set may come from there.
     pub(super) imported: Option<Taint>,
     /// Something was left out for a limit.
@@ -165,6 +169,8 @@ impl<'a> Interp<'a> {
             layer_bytes: 0,
             profile: Profile::default(),
             own_text: Rc::new(text.to_vec()),
+            written: HashMap::new(),
+            output: Vec::new(),
             is_cut: false,
             imported: None,
         }

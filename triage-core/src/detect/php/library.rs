@@ -5,8 +5,10 @@ use super::function_table;
 use super::interp::{At, Interp, OWN_PATH};
 use super::ir::{Arg, Id};
 use super::operator::to_text;
+use super::rule;
 use super::value::{Arr, K, Taint, Val, flag, from, made};
 use super::variable::element;
+use crate::model::Severity;
 use std::rc::Rc;
 
 impl Interp<'_> {
@@ -88,6 +90,9 @@ impl Interp<'_> {
             | b"session_set_save_handler" => {
                 for value in values.iter() {
                     self.handler(here, name, value);
+                }
+                if name == b"ob_start" && matches!(first.k, K::Closure(_)) && self.output.len() < 8 {
+                    self.output.push(first);
                 }
                 Val::unknown()
             }
@@ -190,7 +195,19 @@ impl Interp<'_> {
                 let what = format!("{}()", String::from_utf8_lossy(name));
                 Val::tainted(Some(Taint::new(from::REMOTE, 0, place, &what)))
             }
-            b"fsockopen" | b"pfsockopen" | b"stream_socket_client" => K::File(Rc::new(b"tcp://".to_vec())).into(),
+            b"fsockopen" | b"pfsockopen" | b"stream_socket_client" => {
+                if first.head().to_ascii_lowercase().starts_with(b"udp://")
+                    && let Some(taint) = first.taint().filter(|taint| {
+                        taint.from & from::ANY_ORDERS != 0 && taint.flags & (flag::CHECKED | flag::FILTERED) == 0
+                    })
+                {
+                    self.contextual(here, &rule::FLOOD, (Severity::High, 65), &taint, "sends datagrams to it");
+                }
+                K::File(Rc::new(b"tcp://".to_vec())).into()
+            }
+            // A file of its own each time; one name is enough to know it again.
+            b"tempnam" if first.t.is_none() && second.t.is_none() => Val::str(&b"\x02/tempnam"[..]),
+            b"ob_end_flush" | b"ob_get_flush" | b"ob_flush" | b"ob_end_clean" => return None,
             b"exif_read_data"
             | b"read_exif_data"
             | b"exif_thumbnail"
@@ -295,6 +312,12 @@ impl Interp<'_> {
         );
         if opens {
             let taint = path.t.clone();
+            let text = match &path.k {
+                K::Partial(head, tail) if !tail.is_empty() => {
+                    Rc::new([head.as_slice(), b"*", tail.as_slice()].concat())
+                }
+                _ => text,
+            };
             return Val { k: K::File(text), t: taint, made: 0 };
         }
         if own && !matches!(path.k, K::File(_)) {
@@ -344,6 +367,11 @@ impl Interp<'_> {
         let second = values.get(1).cloned().unwrap_or_default();
         let any = Val::unknown();
         let (function, passed) = match name {
+            b"array_map" if matches!(first.k, K::Null) => {
+                let all =
+                    values.iter().skip(1).fold(None, |all, value| Taint::join(all.as_ref(), value.taint().as_ref()));
+                return Some(Val::tainted(all));
+            }
             b"array_map" => {
                 if let (K::Arr(arr), true, 2) = (&second.k, second.is_known(), values.len())
                     && arr.items.len() <= 20_000
@@ -450,10 +478,27 @@ impl Interp<'_> {
             return Val::unknown();
         };
         self.note_code(here, code, "create_function");
+        if runs_parameter(&text, &params) {
+            let what = "create_function(): runs what it is given";
+            self.hit(here, &rule::EXECUTING_CALLBACK, (Severity::High, 80), None, what);
+        }
         let text = [b"return function(", params.as_slice(), b"){", text.as_slice(), b"};"].concat();
         let is_hidden = code.made & made::HIDDEN != 0;
         self.run_layer(here, &Rc::new(text), true, is_hidden)
     }
+}
+
+/// Says whether code evaluates or executes one of its parameters.
+fn runs_parameter(code: &[u8], params: &[u8]) -> bool {
+    let code: Vec<u8> = code.iter().filter(|b| !b.is_ascii_whitespace() && **b != b'@').copied().collect();
+    let names = params.split(|&b| b == b',').map(<[u8]>::trim_ascii).filter(|name| name.starts_with(b"$"));
+    let runs: [&[u8]; 6] = [b"assert(", b"eval(", b"system(", b"exec(", b"passthru(", b"eval(stripslashes("];
+    names.into_iter().any(|name| {
+        runs.iter().any(|run| {
+            let call = [run, name, b")"].concat();
+            super::lexer::find(&code, 0, &call).is_some()
+        })
+    })
 }
 
 /// The elements of an array as arguments.

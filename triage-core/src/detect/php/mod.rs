@@ -36,6 +36,8 @@ mod ir;
 mod lexer;
 mod library;
 mod list;
+#[cfg(test)]
+mod mechanism_tests;
 mod operator;
 mod parser;
 mod pattern;

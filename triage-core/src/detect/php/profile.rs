@@ -30,6 +30,7 @@ pub(super) mod power {
     pub(in super::super) const TOUCH: u32 = 1 << 16;
     pub(in super::super) const MAIL: u32 = 1 << 17;
     pub(in super::super) const STATEMENT: u32 = 1 << 18;
+    pub(in super::super) const TABLE: u32 = 1 << 19;
 }
 
 #[derive(Debug, Default)]
@@ -39,6 +40,12 @@ pub(super) struct Profile {
     /// Names a superglobal in a hidden way.
     pub(super) hidden_input: bool,
     pub(super) mails: bool,
+    /// A method that PHP calls by itself runs code or a command.
+    pub(super) magic_runs: bool,
+    /// The request is deserialised.
+    pub(super) unserializes: bool,
+    /// Lets XPath call functions of PHP.
+    pub(super) calls_from_xpath: bool,
     /// Starts a shell.
     pub(super) shell: bool,
     /// Opens a connection.
@@ -109,7 +116,21 @@ pub(super) fn is_php_function(name: &[u8]) -> bool {
 
 /// Says whether PHP defines the class.
 pub(super) fn is_own_class(name: &[u8]) -> bool {
-    const NAMES: [&[u8]; 30] = [
+    const NAMES: [&[u8]; 44] = [
+        b"perl",
+        b"ffi",
+        b"xsltprocessor",
+        b"reflectionobject",
+        b"soapserver",
+        b"pdoexception",
+        b"mysqli_sql_exception",
+        b"closure",
+        b"generator",
+        b"iteratoriterator",
+        b"callbackfilteriterator",
+        b"regexiterator",
+        b"simplexmliterator",
+        b"globiterator",
         b"stdclass",
         b"exception",
         b"errorexception",

@@ -49,6 +49,11 @@ rules! {
     MAILER "TR-PHP-0305" "sends mail in bulk to recipients from the request" WebShell ["T1586", "T1566"];
     CONSOLE "TR-PHP-0307" "database console at the request's order" WebShell ["T1505.003", "T1213.006"];
     BROWSER "TR-PHP-0308" "lists and shows whatever files the request names" WebShell ["T1505.003", "T1083"];
+    ACCOUNT "TR-PHP-0309" "makes an account of the system" WebShell ["T1136.001"];
+    CREDENTIALS "TR-PHP-0310" "reads stored passwords of the host" WebShell ["T1552.001"];
+    TRACES "TR-PHP-0311" "removes the traces of an intruder" WebShell ["T1070.003"];
+    FLOOD "TR-PHP-0312" "floods hosts that the request names" WebShell ["T1498.001"];
+    RECON "TR-PHP-0313" "runs a command that only tells an intruder where they are" WebShell ["T1059.004", "T1033"];
     DROPPER "TR-PHP-0306" "writes a hidden PHP file" WebShell ["T1505.003", "T1105"];
     ENCODED "TR-PHP-0501" "encoded PHP, unreadable by analysis" Exposure ["T1027.002"];
 }

@@ -37,6 +37,18 @@ impl Interp<'_> {
                 if writes && has(&head, b"<?") {
                     self.hit(here, &rule::DROPPER, (Severity::High, 80), None, "a statement that writes PHP to a file");
                 }
+                self.statement(here, values);
+            }
+            b"curl_setopt" => {
+                let address = values.get(2);
+                if let Some(taint) = address
+                    .filter(|value| value.head().to_ascii_lowercase().starts_with(b"file:"))
+                    .and_then(Val::taint)
+                    .filter(|taint| taint.from & from::ANY_ORDERS != 0 && taint.flags & flag::CHECKED == 0)
+                {
+                    let what = "reads around the restrictions of PHP";
+                    self.contextual(here, &rule::BROWSER, (Severity::High, 70), &taint, what);
+                }
             }
             b"copy" | b"fopen" | b"file_get_contents"
                 if first.is_some_and(|path| path.head().starts_with(b"compress.zlib://") && path.t.is_some()) =>
@@ -65,6 +77,7 @@ impl Interp<'_> {
                     && values.len() < 2
                 {
                     self.hit(here, &rule::UNSERIALIZE, (Severity::Low, 50), Some(taint), "unserialize()");
+                    self.profile.unserializes = true;
                 }
             }
             b"mail" | b"mb_send_mail" => {
@@ -95,6 +108,12 @@ impl Interp<'_> {
                     self.hit(here, &rule::MODIFIED, (Severity::High, 85), value.t.as_ref(), "putenv(LD_PRELOAD)");
                 }
             }
+            b"imap_open" if first.is_some_and(|value| value.is_ordered() && value.head().is_empty()) => {
+                if let Some(taint) = first.and_then(Val::taint).filter(|taint| taint.flags & flag::CHECKED == 0) {
+                    let what = "imap_open(): reads files and runs commands";
+                    self.contextual(here, &rule::MODIFIED, (Severity::High, 65), &taint, what);
+                }
+            }
             b"imap_open" => {
                 if let Some(value) = first
                     && has(&value.head().to_ascii_lowercase(), b"oproxycommand")
@@ -117,6 +136,39 @@ impl Interp<'_> {
         }
     }
 
+    /// A statement for a database that the request steers.
+    fn statement(&mut self, here: (At<'_>, Id), values: &[Val]) {
+        let ordered = |value: &&Val| {
+            value.taint().is_some_and(|taint| {
+                taint.from & from::ANY_ORDERS != 0 && taint.flags & (flag::CHECKED | flag::FILTERED) == 0
+            })
+        };
+        let Some(statement) = values.iter().find(ordered) else { return };
+        let Some(taint) = statement.taint() else { return };
+        let tail = statement.tail().to_ascii_lowercase();
+        let text = [statement.head().to_ascii_lowercase(), tail].concat();
+        if has(&text, b"into dumpfile") || has(&text, b"into outfile") {
+            let what = "a statement that writes what the request gives to a file";
+            self.contextual(here, &rule::WRITE, (Severity::High, 75), &taint, what);
+        } else if has(&text, b"create function") && has(&text, b"soname") {
+            self.contextual(here, &rule::MODIFIED, (Severity::High, 80), &taint, "a library becomes a function");
+        }
+        if opens_statement(statement.head()) {
+            self.profile.free |= power::TABLE;
+        }
+    }
+
+    /// Says whether the walk is in a method that PHP calls by itself when an object comes back from text, or goes.
+    fn is_magic(&self) -> bool {
+        let Some(&(unit, func)) = self.active.last() else { return false };
+        let Some(function) = self.units.get(unit).and_then(|unit| unit.funcs.get(func)) else { return false };
+        function.class.is_some()
+            && matches!(
+                self.names.text(function.name).as_ref(),
+                b"__destruct" | b"__wakeup" | b"__tostring" | b"__unserialize" | b"__call" | b"__invoke" | b"__get"
+            )
+    }
+
     /// A command that is run.
     pub(super) fn run_command(&mut self, here: (At<'_>, Id), command: &Val, how: &str) {
         self.profile.executes(how);
@@ -126,13 +178,47 @@ impl Interp<'_> {
         } else {
             self.known_command(here, command.head(), 0, &how);
         }
-        let Some(taint) = command.taint() else { return };
+        self.profile.magic_runs |= self.is_magic();
+        let Some(taint) = command.taint() else {
+            if !matches!(how.as_str(), "exec()" | "shell_exec()")
+                && command.is_known()
+                && command.bytes().is_some_and(|text| is_recon(&text))
+            {
+                self.hit(here, &rule::RECON, (Severity::High, 60), None, &how);
+                self.by_context();
+            }
+            return;
+        };
         if taint.from & (from::ORDERS | from::SESSION) != 0 {
             self.profile.ordered |= power::EXECUTE;
         }
-        let inner = taint.flags & (flag::INNER | flag::ESCAPED | flag::FILTERED | flag::BASENAME | flag::KEY) != 0;
+        let head = command.head().to_ascii_lowercase();
+        let account = has(&head, b"useradd ") || has(&head, b"net user ") || has(&head, b"adduser ");
+        if account
+            && taint.from & from::ORDERS != 0
+            && taint.flags & (flag::CHECKED | flag::FILTERED | flag::ESCAPED) == 0
+        {
+            self.contextual(here, &rule::ACCOUNT, (Severity::High, 75), &taint, &how);
+        }
+        let mut inner = taint.flags & (flag::INNER | flag::ESCAPED | flag::FILTERED | flag::BASENAME | flag::KEY) != 0;
         let checked = taint.flags & flag::CHECKED != 0;
-        if taint.from & from::ORDERS != 0 {
+        let weak = taint.flags & (flag::FILTERED | flag::BASENAME | flag::KEY | flag::CHECKED) != 0;
+        // `cmd /c …`, `sh -c …`, `…; …`: what follows is a command of its own. Windows' shell by COM has no other use.
+        if !weak
+            && taint.flags & flag::ESCAPED == 0
+            && (opens_command(command.head()) || feeds_shell(command) || matches!(how.as_str(), "COM()" | "perl()"))
+        {
+            inner = false;
+        }
+        // Escaped, but all there is: the request names the program.
+        let names_program = taint.from & from::ORDERS != 0
+            && !weak
+            && taint.flags & (flag::ESCAPED | flag::INNER) == flag::ESCAPED
+            && command.head().is_empty();
+        if names_program {
+            self.profile.ordered |= power::EXECUTE;
+            self.contextual(here, &rule::COMMAND, (Severity::High, 70), &taint, &how);
+        } else if taint.from & from::ORDERS != 0 {
             let weight = match (inner, checked) {
                 (true, _) => (Severity::Low, 40),
                 (false, true) => (Severity::Low, 50),
@@ -142,7 +228,7 @@ impl Interp<'_> {
             self.hit(here, rule, weight, Some(&taint), &how);
         } else if !inner && !checked && taint.from & from::REMOTE != 0 {
             self.hit(here, &rule::REMOTE_CODE, (Severity::High, 80), Some(&taint), &how);
-        } else if !inner && !checked && taint.from & from::NOBODY != 0 {
+        } else if !inner && !checked && taint.from & (from::NOBODY | from::SERVER) != 0 {
             self.profile.ordered |= power::EXECUTE;
             self.contextual(here, &rule::COMMAND, (Severity::High, 65), &taint, &how);
         } else if !inner && taint.from & from::OWN != 0 {
@@ -169,6 +255,17 @@ impl Interp<'_> {
         ) {
             self.profile.shell = true;
         }
+        let histories = has(&lower, b"_history") && (has(&lower, b"rm -") || has(&lower, b"> "));
+        if histories || lower.trim_ascii().starts_with(b"unset histfile") || has(&lower, b"histfile=/dev/null") {
+            self.hit(here, &rule::TRACES, (Severity::High, 75), None, how);
+        }
+        let account = (has(&lower, b"net user ") && has(&lower, b"/add"))
+            || (has(&lower, b"net localgroup administrators") && has(&lower, b"/add"))
+            || (has(&lower, b"useradd ") && has(&lower, b"-u 0"))
+            || (has(&lower, b"useradd ") && has(&lower, b"chpasswd"));
+        if account {
+            self.hit(here, &rule::ACCOUNT, (Severity::High, 80), None, how);
+        }
         let fetches = has(&lower, b"wget ") || has(&lower, b"curl ");
         let runs = has(&lower, b"| sh")
             || has(&lower, b"|sh")
@@ -190,6 +287,7 @@ impl Interp<'_> {
     pub(super) fn note_code(&mut self, here: (At<'_>, Id), code: &Val, how: &str) {
         let what = format!("{how}()");
         self.profile.evaluates += 1;
+        self.profile.magic_runs |= self.is_magic();
         if let Some(taint) = code.taint() {
             if taint.from & from::ORDERS != 0 {
                 self.profile.ordered |= power::EVALUATE;
@@ -207,7 +305,7 @@ impl Interp<'_> {
                 (&rule::REMOTE_CODE, (Severity::Critical, 90))
             } else if taint.from & from::OWN != 0 {
                 (&rule::OWN_DATA, (Severity::High, 85))
-            } else if taint.from & from::NOBODY != 0 {
+            } else if taint.from & (from::NOBODY | from::SERVER) != 0 {
                 self.contextual(here, &rule::CODE, (Severity::High, 65), &taint, &what);
                 return;
             } else if taint.from & from::SESSION != 0 {
@@ -308,4 +406,39 @@ impl Interp<'_> {
             }
         }
     }
+}
+
+/// Says whether what follows these words on a command line is a command again.
+fn opens_command(head: &[u8]) -> bool {
+    let lower = head.to_ascii_lowercase();
+    let text = lower.trim_ascii_end();
+    let text = text.strip_suffix(b"\"").or_else(|| text.strip_suffix(b"'")).unwrap_or(text).trim_ascii_end();
+    let shells: [&[u8]; 6] = [b"cmd /c", b"cmd.exe /c", b"sh -c", b"bash -c", b"powershell -c", b"su -c"];
+    shells.iter().any(|shell| text.ends_with(shell))
+        || text.ends_with(b"&&")
+        || text.ends_with(b";")
+        || matches!(text, b"sudo" | b"nohup" | b"sudo -n" | b"exec" | b"time")
+}
+
+/// Says whether what follows these words of a statement is a table or a list of columns.
+fn opens_statement(head: &[u8]) -> bool {
+    let lower = head.to_ascii_lowercase();
+    let text = lower.trim_ascii_end();
+    let text = text.strip_suffix(b"`").unwrap_or(text).trim_ascii_end();
+    let words: [&[u8]; 6] = [b"select", b" from", b"show create table", b"use", b"drop table", b"drop database"];
+    words.iter().any(|word| text.ends_with(word))
+}
+
+/// Says whether a command only tells who and where one is: what an intruder tries first, and a program asks PHP for.
+fn is_recon(command: &[u8]) -> bool {
+    let text = command.trim_ascii();
+    let first = text.split(|&b| matches!(b, b';' | b'&' | b'|')).next().unwrap_or_default().trim_ascii();
+    matches!(first, b"id" | b"whoami" | b"uname -a" | b"cat /etc/passwd" | b"cat /etc/shadow") && text.len() < 200
+}
+
+/// Says whether a command pipes what it is given into a shell, or into `sudo`.
+fn feeds_shell(command: &Val) -> bool {
+    let text = [command.head(), b" ", command.tail()].concat().to_ascii_lowercase();
+    let ends: [&[u8]; 6] = [b"| /bin/sh", b"|/bin/sh", b"| sh", b"| bash", b"| /bin/bash", b"|sh"];
+    has(&text, b"| sudo -") || ends.iter().any(|end| text.trim_ascii_end().ends_with(end))
 }

@@ -84,7 +84,12 @@ impl Interp<'_> {
             }
             Stmt::Echo(values) => {
                 for &value in values {
-                    self.eval(at, value);
+                    let said = self.eval(at, value);
+                    if said.is_ordered()
+                        && let Some(function) = self.output.last().cloned()
+                    {
+                        self.call_value((at, value), &function, vec![said, Val::unknown()], &[]);
+                    }
                 }
             }
             Stmt::Halt => return Flow::Exit,

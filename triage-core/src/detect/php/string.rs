@@ -290,7 +290,7 @@ pub(super) fn text(name: &[u8], args: &[Val]) -> Option<(K, u16)> {
             first()?.to_vec()
         }
         b"serialize" | b"json_encode" => return None,
-        b"preg_replace" => return Some((preg_replace(args)?, made::SWAPPED)),
+        b"preg_replace" | b"preg_filter" => return Some((preg_replace(args)?, made::SWAPPED)),
         _ => return None,
     };
     Some((str_k(k)?, 0))

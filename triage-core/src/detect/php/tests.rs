@@ -28,13 +28,13 @@ fn grave(code: &str) -> Vec<String> {
 }
 
 #[track_caller]
-fn hits(rule: &str, code: &str) {
+pub(super) fn hits(rule: &str, code: &str) {
     let found = grave(code);
     assert!(found.iter().any(|id| id == rule), "{rule} is not among {found:?} for {code}");
 }
 
 #[track_caller]
-fn passes(code: &str) {
+pub(super) fn passes(code: &str) {
     assert_eq!(grave(code), Vec::<String>::new(), "{code}");
 }
 

@@ -29,6 +29,8 @@ pub(super) mod from {
     pub(in super::super) const SESSION: u16 = 64;
     /// A variable that nobody sets: old PHP let the request set it.
     pub(in super::super) const NOBODY: u16 = 128;
+    /// The variables of the server as a whole: the request's headers are among them.
+    pub(in super::super) const SERVER: u16 = 256;
     /// What the request chooses for sure to be its own: not a server variable that it only colours.
     pub(in super::super) const ORDERS: u16 = REQUEST | UPLOAD;
     /// What it may choose, in an old PHP too.

@@ -53,7 +53,8 @@ impl Interp<'_> {
         let what = format!("${}", String::from_utf8_lossy(&text));
         let from = match name.0 {
             4 | 14 => from::UPLOAD,
-            5 | 6 | 13 | 16 => 0,
+            5 | 13 => from::SERVER,
+            6 | 16 => 0,
             7 | 15 => from::SESSION,
             8 => 0,
             _ => from::REQUEST,
@@ -100,6 +101,14 @@ impl Interp<'_> {
     /// Replaces what a place holds by what `change` makes of it.
     pub(super) fn update(&mut self, at: At<'_>, target: Id, change: &mut dyn FnMut(&mut Self, Val) -> Val) {
         match at.unit.expr(target) {
+            Expr::Var(name) if *name == GLOBALS => {
+                if let K::Arr(all) = change(self, Val::unknown()).k {
+                    for (key, value) in &all.items {
+                        let sym = self.names.intern(&super::builtin::key_text(key));
+                        self.set_var(sym, value.clone());
+                    }
+                }
+            }
             Expr::Var(name) => self.update_var(*name, change),
             Expr::VarVar(inner) => {
                 let name = self.eval(at, *inner);
@@ -400,6 +409,11 @@ pub(super) fn assigned(unit: &Unit, names: &Names) -> HashSet<Sym> {
             {
                 targets.extend(args.iter().skip(2).map(|arg| arg.value));
             }
+            // Of its own functions, only what they take by reference.
+            Expr::Call(callee, args) if let Some(func) = own_function(unit, *callee) => {
+                let params = func.params.iter().filter(|param| !param.variadic);
+                targets.extend(args.iter().zip(params).filter(|(_, param)| param.by_ref).map(|(arg, _)| arg.value));
+            }
             Expr::Call(_, args) | Expr::Method(_, _, args) | Expr::Static(_, _, args) | Expr::New(_, args) => {
                 targets.extend(args.iter().map(|arg| arg.value));
             }
@@ -412,9 +426,6 @@ pub(super) fn assigned(unit: &Unit, names: &Names) -> HashSet<Sym> {
             Stmt::StaticVar(vars) => found.extend(vars.iter().map(|(name, _)| *name)),
             _ => {}
         }
-    }
-    for func in &unit.funcs {
-        found.extend(func.params.iter().map(|param| param.name));
     }
     let mut budget = unit.exprs.len() * 4 + 16;
     while let Some(id) = targets.pop() {
@@ -432,6 +443,12 @@ pub(super) fn assigned(unit: &Unit, names: &Names) -> HashSet<Sym> {
         }
     }
     found
+}
+
+/// The function of the file that a name calls.
+fn own_function(unit: &Unit, callee: Id) -> Option<&super::ir::Func> {
+    let Expr::Const(name) = unit.expr(callee) else { return None };
+    unit.funcs.iter().find(|func| func.named && func.class.is_none() && func.name == *name)
 }
 
 /// An element of a value.

@@ -1,5 +1,6 @@
 //! Weighs what was seen, in the light of what the file is as a whole.
 
+use super::function_table::has;
 use super::interp::Interp;
 use super::ir::Stmt;
 use super::profile::power;
@@ -64,7 +65,7 @@ pub(super) fn weigh(interp: &mut Interp<'_>, text: &[u8]) -> Vec<Hit> {
             + u32::from(profile.present & power::INFO != 0)
             + u32::try_from(executors).unwrap_or(9).saturating_sub(1);
         let strong = count(files) >= 4 || (runs && count(files) >= 2) || (executors >= 3 && runs && count(files) >= 1);
-        if strong && score >= 5 {
+        if strong && (score >= 5 || count(files) >= 4) {
             let what = format!("powers: {}", names_of(profile.ordered | (profile.present & power::EXECUTE)));
             hits.push(whole(&rule::SHELL, (Severity::High, 85), what));
         }
@@ -84,6 +85,31 @@ pub(super) fn weigh(interp: &mut Interp<'_>, text: &[u8]) -> Vec<Hit> {
     }
     if alone && profile.ordered & power::DATABASE != 0 && profile.free & power::STATEMENT != 0 {
         hits.push(whole(&rule::CONSOLE, (Severity::High, 60), "statements come from the request".into()));
+    }
+    if alone && profile.unserializes && profile.magic_runs {
+        let what = "an object from the request brings its own code to a method that runs it";
+        hits.push(whole(&rule::CODE, (Severity::High, 75), what.into()));
+    }
+    let drops_program = profile.present & power::WRITE != 0 && has(text, b"use Socket") && has(text, b"PF_INET");
+    if alone && drops_program && (has(text, b"/bin/sh") || has(text, b"exec ")) {
+        hits.push(whole(
+            &rule::REVERSE,
+            (Severity::High, 80),
+            "writes a program that waits for a shell's orders".into(),
+        ));
+    }
+    if profile.calls_from_xpath && names_executing_function(text) {
+        let what = "a style sheet or path names a function that executes";
+        hits.push(whole(&rule::CODE, (Severity::High, 75), what.into()));
+    }
+    // Whatever table the request names, by a connection that the file itself makes.
+    let connects = profile.present & power::DATABASE != 0;
+    if alone && connects && profile.free & power::TABLE != 0 && profile.ordered & power::STATEMENT != 0 {
+        hits.push(whole(&rule::CONSOLE, (Severity::High, 60), "tables come from the request".into()));
+    }
+    if alone && profile.free & power::LIST != 0 && profile.validators == 0 && profile.probes.contains("writable") {
+        let what = "looks below the request's path for folders that may be written to";
+        hits.push(whole(&rule::BROWSER, (Severity::High, 60), what.into()));
     }
     if profile.socket && profile.shell && alone {
         hits.push(whole(&rule::REVERSE, (Severity::High, 85), "starts a shell and opens a connection".into()));
@@ -135,4 +161,19 @@ fn names_of(powers: u32) -> String {
     ];
     let all: Vec<&str> = NAMES.iter().filter(|(power, _)| powers & power != 0).map(|(_, name)| *name).collect();
     all.join(", ")
+}
+
+/// Says whether a style sheet or path in the text calls a function that executes: `php:function('assert', …)`.
+fn names_executing_function(text: &[u8]) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let mut rest = lower.as_slice();
+    while let Some(at) = super::lexer::find(rest, 0, b":function").filter(|_| rest.len() > 9) {
+        rest = rest.get(at + 9..).unwrap_or_default();
+        let near = rest.get(..rest.len().min(40)).unwrap_or_default();
+        let name = near.split(|b| !(b.is_ascii_alphanumeric() || *b == b'_')).find(|word| word.len() > 3);
+        if name.is_some_and(super::function_table::is_dangerous) {
+            return true;
+        }
+    }
+    false
 }
