@@ -22,6 +22,7 @@ mod env;
 mod errors;
 mod footprint;
 mod help;
+mod remediate;
 mod rules;
 mod scan;
 mod seal;

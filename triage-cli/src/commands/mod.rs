@@ -1,5 +1,6 @@
 //! One file a verb. A command reads arguments, calls the library, shows the result, and says how it ended.
 
+mod aftermath;
 mod apply;
 mod artifacts;
 mod cache;
@@ -10,10 +11,12 @@ mod diff;
 mod export;
 mod keys;
 mod man;
+mod material;
 mod open;
 mod plan;
 mod playbook;
 mod resume;
+mod review;
 mod rollback;
 mod rules;
 mod runs;
