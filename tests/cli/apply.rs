@@ -81,7 +81,7 @@ fn another_digest_another_host_and_no_consent_are_refused() {
     assert!(answer.stderr.contains("is for host"), "{}", answer.stderr);
     env.put("etc/machine-id", "0123456789abcdef0123456789abcdef\n");
     assert_eq!(snapshot(&env.host()).len(), before.len());
-    fs::write(env.at("plan.json"), text.replace("\"format_version\": 1", "\"format_version\": 9")).unwrap();
+    fs::write(env.at("plan.json"), text.replace("\"format_version\": 2", "\"format_version\": 9")).unwrap();
     env.triage(APPLY).expect(4);
 }
 

@@ -25,6 +25,7 @@ mod errors;
 mod footprint;
 mod help;
 mod modules;
+mod remediate;
 mod rules;
 mod scan;
 mod seal;

@@ -95,6 +95,17 @@ impl Ui {
         io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
     }
 
+    /// Asks for one line. None where there is no terminal, or at its end.
+    pub(crate) fn ask(&self, question: &str) -> Option<String> {
+        if !io::stdin().is_terminal() {
+            return None;
+        }
+        let _ = write!(anstream::stderr().lock(), "{STRONG}{question}{STRONG:#} ");
+        let mut answer = String::new();
+        let count = io::stdin().read_line(&mut answer).ok()?;
+        (count > 0).then(|| answer.trim().to_owned())
+    }
+
     /// Asks for a password on the terminal, also where standard input is something else. It is not shown while it is typed.
     pub(crate) fn secret(&self, question: &str) -> Option<String> {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};

@@ -386,9 +386,17 @@ pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
 
-    /// A built-in playbook's name or a file; can be repeated
+    /// A built-in playbook's name or a file; can be repeated: one plan, ordered by phase
     #[arg(long, required = true, value_name = "NAME")]
     pub(crate) playbook: Vec<String>,
+
+    /// Give an input of a playbook its value; can be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = input)]
+    pub(crate) set: Vec<(String, String)>,
+
+    /// Where good copies of altered files are: a bundle, an archive, the root of a host of the same kind, or a run
+    #[arg(long, value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
+    pub(crate) from: Option<String>,
 
     /// Use YARA rules from this file or folder too; can be repeated
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
@@ -404,6 +412,20 @@ pub(crate) struct PlanArgs {
     /// Print the plan so
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
+}
+
+/// The greatest risk of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RiskLevel {
+    Low,
+    Medium,
+    High,
+}
+
+/// Reads `NAME=VALUE`.
+fn input(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it has to be `NAME=VALUE`")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 #[derive(Debug, ClapArgs)]
@@ -439,6 +461,22 @@ pub(crate) struct ApplyArgs {
     #[arg(long, value_name = "N", value_delimiter = ',', conflicts_with = "only")]
     pub(crate) skip: Vec<u32>,
 
+    /// Leave out steps of a greater risk, and those that build on them
+    #[arg(long, value_enum, value_name = "RISK")]
+    pub(crate) max_risk: Option<RiskLevel>,
+
+    /// Show each step with its change and ask for it alone
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) review: bool,
+
+    /// Look on for so long afterwards, and tell what comes back: 3m is two rounds of cron
+    #[arg(long, value_name = "TIME")]
+    pub(crate) watch: Option<budget::Period>,
+
+    /// Where good copies of altered files are, as for `triage plan`; each is held against its digest in the plan
+    #[arg(long, value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
+    pub(crate) from: Option<String>,
+
     /// The bundle that holds the plan's objects as evidence [default: a small one is collected first]
     #[arg(long, value_name = "BUNDLE", value_hint = ValueHint::AnyPath)]
     pub(crate) evidence: Option<PathBuf>,
@@ -460,6 +498,10 @@ pub(crate) struct ResumeArgs {
     /// The root of the host that is changed
     #[arg(long, default_value = "/", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) root: PathBuf,
+
+    /// Where good copies of altered files are that the run has not taken yet, as for `triage apply`
+    #[arg(long, value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
+    pub(crate) from: Option<String>,
 
     /// Do not ask
     #[arg(short, long)]
@@ -486,6 +528,10 @@ pub(crate) struct RollbackArgs {
     /// Put malicious objects back too
     #[arg(long)]
     pub(crate) restore_malicious: bool,
+
+    /// Where somebody else changed an object since, put the original beside it, as `NAME.triage-RUN-STEP`
+    #[arg(long)]
+    pub(crate) keep_both: bool,
 
     #[command(flatten)]
     pub(crate) consent: ConsentArgs,
@@ -525,6 +571,8 @@ pub(crate) enum PlaybookCommand {
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
+    /// Print the JSON Schema of playbooks, for editors
+    Schema,
 }
 
 #[derive(Debug, Subcommand)]

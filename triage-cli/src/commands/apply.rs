@@ -1,7 +1,7 @@
 //! `triage apply`
 
-use super::open;
-use crate::args::{ApplyArgs, ByteSize, ReadingArgs};
+use super::{aftermath, material, open, review};
+use crate::args::{ApplyArgs, RiskLevel};
 use crate::exit::{Exit, Failure};
 use crate::session::Session;
 use crate::view;
@@ -10,7 +10,8 @@ use triage_core::apply::{self, ApplyError, ApplyRequest, RunReport, StepEvent, T
 use triage_core::engine::{Reading, evidence};
 use triage_core::journal::{Consent, Evidence, RunState, Runs};
 use triage_core::model::{Clock as _, Digest, escape};
-use triage_core::plan::{self, Plan, PlanError, StepStatus};
+use triage_core::plan::{self, Plan, PlanError, Risk, StepStatus};
+use triage_core::source::Source;
 
 pub(crate) fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> {
     let mut plan = plan::file::read(&args.plan).map_err(|error| match error {
@@ -32,8 +33,19 @@ pub(crate) fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> 
     } else if !args.skip.is_empty() {
         plan = plan.skip(&args.skip)?;
     }
+    if let Some(risk) = args.max_risk {
+        let (part, dropped) = plan.at_most(risk.into());
+        if !dropped.is_empty() {
+            session.ui.note(&format!("Left out for their risk: {}.", review::numbers(&dropped)));
+        }
+        plan = part;
+    }
     let host = open_host(&args.root, &plan, session)?;
-    session.ui.note(&view::plan::text(&plan));
+    if args.review {
+        plan = review::review(&plan, session)?;
+    } else {
+        session.ui.note(&view::plan::text(&plan));
+    }
     let changes = plan.steps.iter().filter(|step| step.status == StepStatus::WouldChange).count();
     if changes == 0 {
         session.ui.note("Nothing to do: no step would change anything.");
@@ -46,16 +58,30 @@ pub(crate) fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> 
         escape(args.root.as_os_str().as_encoded_bytes())
     );
     agree(args.consent.yes, &question, session)?;
+    let good = args.from.as_deref().map(|from| material::source(from, session)).transpose()?;
     let runs = open_runs(session)?;
     let evidence = evidence(args, &plan, session)?;
     let consent = Consent { skip_stale: args.consent.skip_stale, restore_malicious: false };
-    let report = carry_out(&plan, &host, &runs, evidence, consent, session)?;
-    Ok(conclude(&report, &args.root, session))
+    let doing = Doing { plan: &plan, root: &args.root, evidence, consent, material: good.as_deref() };
+    let report = carry_out(doing, &host, &runs, session)?;
+    let is_well = aftermath::look_again(&plan, &report, &args.root, args.watch.map(|period| period.0), session)?;
+    let exit = conclude(&report, &args.root, session);
+    Ok(if is_well || exit != Exit::Done { exit } else { Exit::Found })
+}
+
+impl From<RiskLevel> for Risk {
+    fn from(level: RiskLevel) -> Self {
+        match level {
+            RiskLevel::Low => Self::Low,
+            RiskLevel::Medium => Self::Medium,
+            RiskLevel::High => Self::High,
+        }
+    }
 }
 
 /// The host that is to be changed, once it is sure that it is the plan's.
 pub(super) fn open_host(root: &Path, plan: &Plan, session: &Session) -> Result<Target, Failure> {
-    let target = open::target(None, &reading(root), session)?;
+    let target = open::target(None, &material::reading(root), session)?;
     apply::check_host(plan, &target.host).map_err(|error| {
         Failure::refused(
             error,
@@ -97,20 +123,6 @@ pub(super) fn agree(yes: bool, question: &str, session: &Session) -> Result<(), 
     ))
 }
 
-fn reading(root: &Path) -> ReadingArgs {
-    ReadingArgs {
-        root: root.to_owned(),
-        partition: None,
-        expect_sha256: None,
-        profile: Vec::new(),
-        max_file_size: ByteSize(u64::MAX),
-        threads: None,
-        no_volatile: false,
-        nice: None,
-        network_mounts: false,
-    }
-}
-
 /// The bundle that keeps what is about to change: the one that was named, or one that is made now.
 fn evidence(args: &ApplyArgs, plan: &Plan, session: &Session) -> Result<Evidence, Failure> {
     if args.without_evidence {
@@ -126,9 +138,9 @@ fn evidence(args: &ApplyArgs, plan: &Plan, session: &Session) -> Result<Evidence
             )
         });
     }
-    let target = open::target(None, &reading(&args.root), session)?;
+    let target = open::target(None, &material::reading(&args.root), session)?;
     let path = free_name(&session.state()?, &format!("evidence-{}", session.clock.now().compact()));
-    let reading = Reading { options: open::options(&reading(&args.root)), progress: &(), cancel: &cancel };
+    let reading = Reading { options: open::options(&material::reading(&args.root)), progress: &(), cancel: &cancel };
     let evidence =
         evidence::gather(plan, target, &path, Session::VERSION, &session.clock, reading).map_err(|error| {
             Failure::refused(error, "free space in the state folder, or name a bundle with `--evidence`")
@@ -143,15 +155,23 @@ fn free_name(folder: &Path, stem: &str) -> PathBuf {
     (1..10_000).map(numbered).find(|path| !path.exists()).unwrap_or_else(|| numbered(0))
 }
 
+/// A plan that was agreed to.
+pub(super) struct Doing<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) root: &'a Path,
+    pub(super) evidence: Evidence,
+    pub(super) consent: Consent,
+    pub(super) material: Option<&'a dyn Source>,
+}
+
 /// Applies a plan that was agreed to.
 pub(super) fn carry_out(
-    plan: &Plan,
+    doing: Doing<'_>,
     target: &Target,
     runs: &Runs,
-    evidence: Evidence,
-    consent: Consent,
     session: &Session,
 ) -> Result<RunReport, Failure> {
+    let Doing { plan, root, evidence, consent, material } = doing;
     let request = ApplyRequest {
         plan,
         target,
@@ -159,10 +179,12 @@ pub(super) fn carry_out(
         tool: Session::tool(),
         evidence,
         consent,
+        material,
         watch: Watch {
             clock: &session.clock,
             cancel: &|| session.is_interrupted(),
             progress: &mut |event| tell(&event, session),
+            examine: &material::examine(root),
         },
     };
     apply::apply(request).map_err(explain)

@@ -1,5 +1,6 @@
 //! One file a verb. A command reads arguments, calls the library, shows the result, and says how it ended.
 
+mod aftermath;
 mod allow;
 mod apply;
 mod artifacts;
@@ -12,11 +13,13 @@ mod diff;
 mod export;
 mod keys;
 mod man;
+mod material;
 mod modules;
 mod open;
 mod plan;
 mod playbook;
 mod resume;
+mod review;
 mod rollback;
 mod rules;
 mod runs;

@@ -1,20 +1,27 @@
 //! `triage plan`
 
-use super::{allow, open};
+use super::{allow, material, open};
 use crate::args::{Format, PlanArgs};
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
 use crate::session::Session;
 use crate::view;
+use std::collections::BTreeMap;
 use std::path::Path;
 use triage_core::engine::{self, Reading, Scan, Target};
 use triage_core::model::{Clock as _, escape};
-use triage_core::plan::{self, Plan, PlanRequest, StepStatus};
-use triage_core::playbook::{self, Playbook};
+use triage_core::plan::{self, Plan, PlanError, PlanRequest, StepStatus};
+use triage_core::playbook::{self, Playbook, PlaybookError};
+use triage_core::source::Source;
 
 pub(crate) fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
     // A mistake in a playbook is told before minutes are spent on reading the host.
     let playbooks = args.playbook.iter().map(|name| load(name)).collect::<Result<Vec<_>, _>>()?;
+    let inputs: BTreeMap<String, String> = args.set.iter().cloned().collect();
+    for playbook in &playbooks {
+        playbook.inputs_with(&inputs).map_err(explain)?;
+    }
+    playbook::check_inputs(&playbooks, &inputs).map_err(explain)?;
     let target = open::sealed_target(args.target.as_deref(), &args.reading, &args.identity, session)?;
     let list = allow::list(&args.allow, args.target.as_deref(), &target, &args.reading, session)?;
     let detectors = open::detectors(&args.rules, true, 30)?.allowing(list);
@@ -32,7 +39,9 @@ pub(crate) fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
         let allowed = view::findings::count(scan.allowed.len(), "finding");
         session.ui.note(&format!("{allowed} allowed and not planned for; `triage scan` lists them."));
     }
-    let (plan, gaps) = make(&target, &scan, &playbooks, session)?;
+    let material = args.from.as_deref().map(|from| material::source(from, session)).transpose()?;
+    let what = What { playbooks: &playbooks, inputs: &inputs, material: material.as_deref() };
+    let (plan, gaps) = make(&target, &scan, &what, session)?;
     match args.format {
         Format::Human => session.ui.data(&view::plan::text(&plan))?,
         Format::Json => session.ui.data(&plan.to_json())?,
@@ -56,21 +65,49 @@ pub(crate) fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
     Ok(Exit::of(changes > 0, !scan.gaps.is_empty() || !gaps.is_empty()))
 }
 
+/// What a plan is to do.
+pub(super) struct What<'a> {
+    playbooks: &'a [Playbook],
+    inputs: &'a BTreeMap<String, String>,
+    material: Option<&'a dyn Source>,
+}
+
+/// What to do about an input that is wrong or missing.
+fn explain(error: PlaybookError) -> Failure {
+    match &error {
+        PlaybookError::Input { hint: Some(hint), .. } => {
+            let hint = hint.clone();
+            Failure::hinted(error, hint)
+        }
+        PlaybookError::MissingInput { name, .. } => {
+            let hint = format!("say it with `--set {name}=VALUE`");
+            Failure::hinted(error, hint)
+        }
+        _ => error.into(),
+    }
+}
+
 /// Makes the plan for what a scan found.
-pub(super) fn make(
+fn make(
     target: &Target,
     scan: &Scan,
-    playbooks: &[Playbook],
+    what: &What<'_>,
     session: &Session,
 ) -> Result<(Plan, Vec<triage_core::model::Gap>), Failure> {
     let outcome = plan::make(&PlanRequest {
         findings: &scan.findings,
-        playbooks,
+        playbooks: what.playbooks,
+        inputs: what.inputs,
+        material: what.material,
         source: target.source.as_ref(),
         host: target.host.clone(),
         target: target.source.label(),
         tool: Session::tool(),
         created: session.clock.now(),
+    })
+    .map_err(|error| match error {
+        PlanError::Playbook(error) => explain(error),
+        error => error.into(),
     })?;
     Ok((outcome.value, outcome.gaps))
 }

@@ -26,6 +26,7 @@ pub(crate) fn run(command: &PlaybookCommand, session: &Session) -> Result<Exit, 
             };
             session.ui.data(text)?;
         }
+        PlaybookCommand::Schema => session.ui.data(&playbook::schema())?,
         PlaybookCommand::Check { file } => {
             let name = file.to_str().ok_or_else(|| anyhow::anyhow!("the file's name is not UTF-8"))?;
             let playbook = plan::load(name)?;

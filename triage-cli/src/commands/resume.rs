@@ -1,6 +1,6 @@
 //! `triage resume`
 
-use super::apply;
+use super::{apply, material};
 use crate::args::ResumeArgs;
 use crate::exit::{Exit, Failure};
 use crate::session::Session;
@@ -13,14 +13,17 @@ pub(crate) fn run(args: &ResumeArgs, session: &Session) -> Result<Exit, Failure>
     let target = apply::open_host(&args.root, run.plan(), session)?;
     let question = format!("Go on with run {id} on host {}?", run.plan().host.hostname);
     apply::agree(args.yes, &question, session)?;
+    let good = args.from.as_deref().map(|from| material::source(from, session)).transpose()?;
     let request = ResumeRequest {
         run: &id,
         target: &target,
         runs: &runs,
+        material: good.as_deref(),
         watch: Watch {
             clock: &session.clock,
             cancel: &|| session.is_interrupted(),
             progress: &mut |event| apply::tell(&event, session),
+            examine: &material::examine(&args.root),
         },
     };
     let report = resume(request).map_err(apply::explain)?;

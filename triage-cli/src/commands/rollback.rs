@@ -29,6 +29,7 @@ pub(crate) fn run(args: &RollbackArgs, session: &Session) -> Result<Exit, Failur
             (None, true) => Scope::Service,
             (None, false) => Scope::Everything,
         },
+        keep_both: args.keep_both,
         tool: Session::tool(),
         created: session.clock.now(),
     };
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &RollbackArgs, session: &Session) -> Result<Exit, Failur
                     "nothing was undone: {} changed since the run",
                     view::findings::count(conflicts, "object")
                 ),
-                "the plan above says which; look at them by hand, nothing of theirs is overwritten",
+                "the plan above says which; nothing of theirs is overwritten: look at them by hand, or give `--keep-both`",
             ));
         }
         session.ui.note("Nothing to undo.");
@@ -66,7 +67,8 @@ pub(crate) fn run(args: &RollbackArgs, session: &Session) -> Result<Exit, Failur
         format!("Undo {} of run {id} on host {}?", view::findings::count(changes, "change"), plan.host.hostname);
     apply::agree(args.consent.yes, &question, session)?;
     let consent = Consent { skip_stale: args.consent.skip_stale, restore_malicious: args.restore_malicious };
-    let report = apply::carry_out(&plan, &target, &runs, Evidence::Rollback, consent, session)?;
+    let doing = apply::Doing { plan: &plan, root: &args.root, evidence: Evidence::Rollback, consent, material: None };
+    let report = apply::carry_out(doing, &target, &runs, session)?;
     let exit = apply::conclude(&report, &args.root, session);
     if conflicts > 0 {
         session.ui.warning(&format!(
@@ -82,7 +84,13 @@ fn settle_run(id: &RunId, target: &triage_core::apply::Target, runs: &Runs, sess
         run: id,
         target,
         runs,
-        watch: Watch { clock: &session.clock, cancel: &|| false, progress: &mut |event| apply::tell(&event, session) },
+        material: None,
+        watch: Watch {
+            clock: &session.clock,
+            cancel: &|| false,
+            progress: &mut |event| apply::tell(&event, session),
+            examine: &triage_core::apply::accept,
+        },
     })
     .map_err(apply::explain)?;
     Ok(())

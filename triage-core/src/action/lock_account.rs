@@ -4,12 +4,17 @@
 //! account also expires: field 8 is set to 1, the second of January 1970 (0 is avoided: `shadow(5)` says that it is ambiguous).
 
 use super::{Change, Obstacle, State, editable};
-use crate::model::RawText;
+use crate::model::{EvidencePath, RawText};
 
 /// Fields of a line of `shadow(5)`.
 const FIELDS: usize = 9;
 
-pub(super) fn change(name: &RawText, now: &State, content: Option<&[u8]>) -> Result<Change, Obstacle> {
+pub(super) fn change(
+    path: &EvidencePath,
+    name: &RawText,
+    now: &State,
+    content: Option<&[u8]>,
+) -> Result<Change, Obstacle> {
     if name.as_bytes() == b"root" {
         return Err(Obstacle::Blocked(
             "`root` may be the last way to log in: change its password and keys instead".to_owned(),
@@ -29,7 +34,11 @@ pub(super) fn change(name: &RawText, now: &State, content: Option<&[u8]>) -> Res
         }
     }
     match is_known {
-        false => Err(Obstacle::Stale(format!("there is no account `{name}` in it"))),
+        // An account can do without a line here, with its password in `passwd(5)`: then there is nothing that a lock could stand in.
+        false => Err(Obstacle::Blocked(format!(
+            "`{name}` has no line in `{path}` that could be locked: set its shell to one that lets nobody in, or remove its password \
+             from `passwd`"
+        ))),
         true if out == content => Ok(Change::Nothing),
         true => Ok(Change::Rewrite(out)),
     }
@@ -105,17 +114,23 @@ mod tests {
     }
 
     #[test]
+    fn an_account_without_a_shadow_line_gets_a_hint_that_helps() {
+        let Err(Obstacle::Blocked(why)) = lock(b"toor", b"eve:h:::::::\n") else { panic!() };
+        assert!(why.starts_with("`toor` has no line in `/etc/shadow`") && why.contains("shell"), "{why}");
+    }
+
+    #[test]
     fn root_and_unknown_accounts_are_not_touched() {
         assert!(matches!(lock(b"root", b"root:h:::::::\n"), Err(Obstacle::Blocked(_))));
-        assert!(matches!(lock(b"mallory", b"eve:h:::::::\n"), Err(Obstacle::Stale(_))));
-        assert!(matches!(lock(b"", b":h:::::::\n"), Err(Obstacle::Stale(_))));
+        assert!(matches!(lock(b"mallory", b"eve:h:::::::\n"), Err(Obstacle::Blocked(_))));
+        assert!(matches!(lock(b"", b":h:::::::\n"), Err(Obstacle::Blocked(_))));
         assert!(matches!(action(b"eve").change(&State::Absent, None), Err(Obstacle::Stale(_))));
     }
 
     #[test]
     fn a_name_with_a_newline_does_not_reach_into_the_next_line() {
-        assert!(matches!(lock(b"a\nroot", b"a\nroot:h:::::::\n"), Err(Obstacle::Stale(_))));
-        assert!(matches!(lock(b"root:h", b"root:h:::::::\n"), Err(Obstacle::Stale(_))));
+        assert!(matches!(lock(b"a\nroot", b"a\nroot:h:::::::\n"), Err(Obstacle::Blocked(_))));
+        assert!(matches!(lock(b"root:h", b"root:h:::::::\n"), Err(Obstacle::Blocked(_))));
     }
 
     #[test]

@@ -4,19 +4,40 @@
 //! change to a person and `apply` carries out what the very same function says when the moment has come, so that the dry run
 //! and the run cannot differ. Each kind of action has a file of its own and a page in `docs/actions/`.
 
+mod account;
+mod alter;
+mod cron_entry;
+mod diff;
+mod edit_file;
+mod link;
 mod lock_account;
 mod observe;
+mod predict;
 mod preview;
 mod quarantine;
 mod remove_lines;
 mod restore;
+mod ssh;
 mod state;
 
+pub use account::{Field, is_account_file};
+pub use alter::{Attributes, InodeFlag};
+pub use cron_entry::CronTable;
+pub use edit_file::{LineEdit, Lines};
 pub use observe::observe;
-pub(crate) use remove_lines::count as matching_lines;
+pub use ssh::OPTIONS as SSHD_OPTIONS;
 
-use crate::model::{Digest, EvidencePath, FileMeta, RawText};
+pub(crate) use account::{groups_with, line_of};
+pub(crate) use cron_entry::count as matching_entries;
+pub(crate) use edit_file::count as matching_edits;
+pub(crate) use link::MASK;
+pub(crate) use predict::predict;
+pub(crate) use remove_lines::count as matching_lines;
+pub(crate) use ssh::{count as matching_keys, key_in};
+
+use crate::model::{Digest, EvidencePath, FileKind, FileMeta, RawText};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use thiserror::Error;
 
 /// The largest file that is edited, in bytes. A crontab or shadow file of that size is not what it says it is.
@@ -75,6 +96,144 @@ pub enum Action {
         /// The account's name.
         name: RawText,
     },
+    /// Takes a symbolic link, FIFO, socket or device node out of its place; the journal keeps all that it was.
+    QuarantineSpecial {
+        /// The object.
+        #[serde(flatten)]
+        path: EvidencePath,
+        /// What it is: anything but a file or folder.
+        #[serde(rename = "type")]
+        kind: FileKind,
+        /// Where the link that was convicted points; another one is not touched.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        points_to: Option<RawText>,
+        /// The device that the node is, as `st_rdev`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        special: Option<u64>,
+    },
+    /// Puts a good copy in place of a file that was altered or taken away.
+    RestoreFile {
+        /// The file.
+        #[serde(flatten)]
+        path: EvidencePath,
+        /// What was there when it was planned: anything else is left alone.
+        from: State,
+        /// What will be there: the content is known by its digest.
+        to: State,
+        /// Where the good copy was seen, for people.
+        origin: String,
+    },
+    /// Sets mode, owner or times of a file, or mode or owner of a folder.
+    SetMetadata {
+        /// The file or folder.
+        #[serde(flatten)]
+        path: EvidencePath,
+        /// What was seen of those that are set: anything else is left alone.
+        from: Attributes,
+        /// What they will be.
+        to: Attributes,
+    },
+    /// Sets and clears inode flags of a file or folder.
+    SetFlags {
+        /// The file or folder.
+        #[serde(flatten)]
+        path: EvidencePath,
+        /// Flags that it will have.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        set: BTreeSet<InodeFlag>,
+        /// Flags that it will not have.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        clear: BTreeSet<InodeFlag>,
+    },
+    /// Edits a text file line by line.
+    EditFile {
+        /// The file.
+        #[serde(flatten)]
+        path: EvidencePath,
+        /// What is done to it, in this order.
+        edits: Vec<LineEdit>,
+    },
+    /// Takes jobs out of a crontab and leaves everything else in it, settings and comments too, byte for byte.
+    RemoveCronEntry {
+        /// The table.
+        #[serde(flatten)]
+        path: EvidencePath,
+        /// What kind of table it is.
+        table: CronTable,
+        /// The jobs, each as its line without the line end; blanks around it do not count.
+        entries: Vec<RawText>,
+        /// The most jobs that may go.
+        max: u64,
+    },
+    /// Sets the day on which an account expired to one in the past, in a `shadow(5)` file.
+    ExpireAccount {
+        /// The shadow file.
+        #[serde(flatten)]
+        path: EvidencePath,
+        /// The account's name.
+        name: RawText,
+    },
+    /// Takes an account out of a group, in a `group(5)` or `gshadow(5)` file.
+    RemoveFromGroup {
+        /// The file.
+        #[serde(flatten)]
+        path: EvidencePath,
+        /// The group.
+        group: RawText,
+        /// The account's name.
+        name: RawText,
+    },
+    /// Sets the login shell of an account, in a `passwd(5)` file.
+    SetShell {
+        /// The account file.
+        #[serde(flatten)]
+        path: EvidencePath,
+        /// The account's name.
+        name: RawText,
+        /// The program, from the root.
+        shell: RawText,
+    },
+    /// Gives the line of one account in a `passwd(5)` file back what the copy `passwd-` says, its password field apart.
+    RestoreAccount {
+        /// The account file.
+        #[serde(flatten)]
+        path: EvidencePath,
+        /// The account's name.
+        name: RawText,
+        /// The line that was seen; none where there was none. The password field is struck out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<RawText>,
+        /// The line of the copy, its password field struck out.
+        to: RawText,
+    },
+    /// Takes every line with a public key out of an `authorized_keys` file, whatever options and comment it has.
+    RemoveKey {
+        /// The file.
+        #[serde(flatten)]
+        path: EvidencePath,
+        /// The key as it stands in the file, in base64.
+        key: RawText,
+        /// The most lines that may go.
+        max: u64,
+    },
+    /// Sets an option in the part of an `sshd_config(5)` file that holds for everybody.
+    SetOption {
+        /// The file.
+        #[serde(flatten)]
+        path: EvidencePath,
+        /// The option's name.
+        option: String,
+        /// Its value.
+        value: RawText,
+    },
+    /// Makes a symbolic link where nothing is: masks a unit of systemd.
+    MakeLink {
+        /// The link.
+        #[serde(flatten)]
+        path: EvidencePath,
+        /// Where it points.
+        points_to: RawText,
+    },
     /// Puts a saved state back. Only rollback plans have it.
     Restore {
         /// The object.
@@ -96,6 +255,10 @@ pub enum Change {
     Remove,
     /// A regular file gets this content; owner, mode, extended attributes and flags stay.
     Rewrite(Vec<u8>),
+    /// The object that is there gets this metadata; it stays the same inode with the same content.
+    Alter(Box<FileMeta>),
+    /// This object comes into the place, instead of what is there. A content is known by its digest.
+    Make(Box<Present>),
     /// [`Action::Restore`]: its `to` comes back from the vault, or the object goes where `to` is [`State::Absent`].
     Put,
 }
@@ -117,8 +280,21 @@ impl Action {
     pub fn path(&self) -> &EvidencePath {
         match self {
             Self::QuarantineFile { path, .. }
+            | Self::QuarantineSpecial { path, .. }
             | Self::RemoveLines { path, .. }
             | Self::LockAccount { path, .. }
+            | Self::RestoreFile { path, .. }
+            | Self::SetMetadata { path, .. }
+            | Self::SetFlags { path, .. }
+            | Self::EditFile { path, .. }
+            | Self::RemoveCronEntry { path, .. }
+            | Self::ExpireAccount { path, .. }
+            | Self::RemoveFromGroup { path, .. }
+            | Self::SetShell { path, .. }
+            | Self::RestoreAccount { path, .. }
+            | Self::RemoveKey { path, .. }
+            | Self::SetOption { path, .. }
+            | Self::MakeLink { path, .. }
             | Self::Restore { path, .. } => path,
         }
     }
@@ -127,6 +303,19 @@ impl Action {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::QuarantineFile { .. } => "quarantine_file",
+            Self::QuarantineSpecial { .. } => "quarantine_special",
+            Self::RestoreFile { .. } => "restore_file",
+            Self::SetMetadata { .. } => "set_metadata",
+            Self::SetFlags { .. } => "set_flags",
+            Self::EditFile { .. } => "edit_file",
+            Self::RemoveCronEntry { .. } => "remove_cron_entry",
+            Self::ExpireAccount { .. } => "expire_account",
+            Self::RemoveFromGroup { .. } => "remove_from_group",
+            Self::SetShell { .. } => "set_shell",
+            Self::RestoreAccount { .. } => "restore_account",
+            Self::RemoveKey { .. } => "remove_key",
+            Self::SetOption { .. } => "set_option",
+            Self::MakeLink { .. } => "make_link",
             Self::RemoveLines { .. } => "remove_lines",
             Self::LockAccount { .. } => "lock_account",
             Self::Restore { .. } => "restore",
@@ -135,7 +324,19 @@ impl Action {
 
     /// Says whether [`Action::change`] needs the bytes. Edits do; for the others the [`State`] is enough.
     pub fn needs_content(&self) -> bool {
-        matches!(self, Self::RemoveLines { .. } | Self::LockAccount { .. })
+        matches!(
+            self,
+            Self::RemoveLines { .. }
+                | Self::LockAccount { .. }
+                | Self::EditFile { .. }
+                | Self::RemoveCronEntry { .. }
+                | Self::ExpireAccount { .. }
+                | Self::RemoveFromGroup { .. }
+                | Self::SetShell { .. }
+                | Self::RestoreAccount { .. }
+                | Self::RemoveKey { .. }
+                | Self::SetOption { .. }
+        )
     }
 
     /// What carrying it out comes to for an object that is `now`, with `content` where [`Action::needs_content`] says so.
@@ -147,8 +348,27 @@ impl Action {
     pub fn change(&self, now: &State, content: Option<&[u8]>) -> Result<Change, Obstacle> {
         match self {
             Self::QuarantineFile { path, sha256 } => quarantine::change(path, sha256, now),
+            Self::QuarantineSpecial { path, kind, points_to, special } => {
+                quarantine::change_special(path, *kind, points_to.as_ref(), *special, now)
+            }
+            Self::RestoreFile { path, from, to, .. } => restore::change_file(path, from, to, now),
+            Self::SetMetadata { path, from, to } => alter::change(path, from, to, now),
+            Self::SetFlags { path, set, clear } => alter::change_flags(path, set, clear, now),
+            Self::EditFile { path, edits } => edit_file::change(path, edits, now, content),
+            Self::RemoveCronEntry { path, table, entries, max } => {
+                cron_entry::change(path, *table, entries, *max, now, content)
+            }
+            Self::ExpireAccount { path, name } => account::expire(path, name, now, content),
+            Self::RemoveFromGroup { path, group, name } => account::remove_from_group(path, group, name, now, content),
+            Self::SetShell { path, name, shell } => account::set_shell(path, name, shell, now, content),
+            Self::RestoreAccount { path, name, from, to } => {
+                account::restore(path, name, from.as_ref(), to, now, content)
+            }
+            Self::RemoveKey { path, key, max } => ssh::remove_key(path, key, *max, now, content),
+            Self::SetOption { path, option, value } => ssh::set_option(path, option, value, now, content),
+            Self::MakeLink { path, points_to } => link::change(path, points_to, now),
             Self::RemoveLines { path, lines, max } => remove_lines::change(path, lines, *max, now, content),
-            Self::LockAccount { name, .. } => lock_account::change(name, now, content),
+            Self::LockAccount { path, name } => lock_account::change(path, name, now, content),
             Self::Restore { from, to, .. } => restore::change(from, to, now),
         }
     }

@@ -3,26 +3,37 @@
 //! Everything from the evidence is escaped here, so that a name or line cannot forge the preview that it stands in. Secrets are
 //! struck out: a plan is shown on screens and sent by mail.
 
-use super::{Action, Change, State};
-use crate::model::escape;
+use super::account::is_account_file;
+use super::diff::diff;
+use super::{Action, Change, Present, State};
+use crate::model::{EvidencePath, FileMeta, escape};
 use regex::Regex;
-use std::fmt::Write as _;
 use std::sync::LazyLock;
-
-/// Lines of context around a changed one.
-const CONTEXT: usize = 3;
-/// The longest diff, in lines.
-const MAX_LINES: usize = 200;
-/// The longest shown line, in characters after escaping.
-const MAX_WIDTH: usize = 400;
 
 pub(super) fn preview(action: &Action, now: &State, content: Option<&[u8]>, change: &Change) -> String {
     let path = action.path();
     match (action, change) {
         (_, Change::Nothing) => format!("leaves {path} as it is\n"),
         (_, Change::Rewrite(new)) => {
-            let secrets = if matches!(action, Action::LockAccount { .. }) { strike_hash } else { strike_passwords };
-            format!("{}{}", diff(action, content.unwrap_or_default(), new, secrets), flags(now))
+            let has_hashes = is_account_file(path) || matches!(action, Action::LockAccount { .. });
+            let secrets = if has_hashes { strike_hash } else { strike_passwords };
+            format!("{}{}", diff(path, content.unwrap_or_default(), new, secrets), flags(now))
+        }
+        (_, Change::Alter(meta)) => altered(path, now, meta),
+        (_, Change::Make(made)) => {
+            let origin = match action {
+                Action::RestoreFile { origin, .. } => format!(", from {}", escape(origin.as_bytes())),
+                _ => String::new(),
+            };
+            let made = State::Present(made.clone());
+            if now.is_present() {
+                format!("puts {path}{}{origin} in place of{}\n{}", particulars(&made), particulars(now), flags(now))
+            } else {
+                format!("puts {path}{}{origin} where nothing is\n", particulars(&made))
+            }
+        }
+        (Action::QuarantineSpecial { .. }, Change::Remove) => {
+            format!("takes {path}{} away; the journal keeps what it was\n", particulars(now))
         }
         (_, Change::Remove) => format!("moves {path}{} into the vault\n{}", particulars(now), flags(now)),
         (Action::Restore { to: State::Absent, .. }, Change::Put) => {
@@ -37,14 +48,52 @@ pub(super) fn preview(action: &Action, now: &State, content: Option<&[u8]>, chan
     }
 }
 
+/// One line for each property that changes.
+fn altered(path: &EvidencePath, now: &State, meta: &FileMeta) -> String {
+    let State::Present(present) = now else { return String::new() };
+    let old = &present.meta;
+    let mut out = String::new();
+    let mut tell = |what: &str, from: String, to: String| {
+        if from != to {
+            out.push_str(&format!("sets {what} of {path} from {from} to {to}\n"));
+        }
+    };
+    tell("mode", old.mode.to_string(), meta.mode.to_string());
+    tell("owner", old.uid.to_string(), meta.uid.to_string());
+    tell("group", old.gid.to_string(), meta.gid.to_string());
+    let time = |meta: &FileMeta| meta.mtime.map_or_else(|| "unknown".to_owned(), |time| time.to_string());
+    tell("modification time", time(old), time(meta));
+    tell("flags", flag_words(old), flag_words(meta));
+    let is_pinned = |meta: &FileMeta| meta.is_pinned();
+    if is_pinned(old) && is_pinned(meta) {
+        out.push_str("takes off its immutable or append-only flag for a moment\n");
+    }
+    if present.meta.xattrs != meta.xattrs {
+        out.push_str(&format!("sets attributes of {path}\n"));
+    }
+    out
+}
+
+fn flag_words(meta: &FileMeta) -> String {
+    let flags = meta.inode_flags.unwrap_or_default();
+    let words: Vec<&str> = [(FileMeta::IMMUTABLE, "immutable"), (FileMeta::APPEND_ONLY, "append_only")]
+        .into_iter()
+        .filter(|(bit, _)| flags & bit != 0)
+        .map(|(_, word)| word)
+        .collect();
+    if words.is_empty() { "none".to_owned() } else { words.join(" and ") }
+}
+
 /// ` (2,310 bytes, sha256 …)`.
 fn particulars(state: &State) -> String {
     let State::Present(present) = state else { return String::new() };
-    let size = grouped(present.meta.size);
-    match (&present.sha256, &present.meta.link_target) {
+    let Present { meta, sha256 } = &**present;
+    let size = grouped(meta.size);
+    match (sha256, &meta.link_target) {
         (Some(sha256), _) => format!(" ({size} bytes, sha256 {sha256})"),
         (None, Some(target)) => format!(" (a link to `{target}`)"),
-        (None, None) => format!(" ({size} bytes)"),
+        (None, None) if meta.is_file() => format!(" ({size} bytes)"),
+        (None, None) => format!(" (a {})", meta.kind.as_str()),
     }
 }
 
@@ -58,7 +107,7 @@ fn flags(now: &State) -> &'static str {
     }
 }
 
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -70,108 +119,6 @@ fn grouped(number: u64) -> String {
     out
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Edit<'a> {
-    Keep(&'a [u8]),
-    Drop(&'a [u8]),
-    Add(&'a [u8]),
-}
-
-/// The edits that lead from `old` to `new`.
-///
-/// Our actions only take out every line equal to some, or change lines in place, so that one pass finds the edits; a general
-/// difference is quadratic in a file that an intruder wrote.
-fn edits<'a>(old: &'a [u8], new: &'a [u8]) -> Vec<Edit<'a>> {
-    fn lines(bytes: &[u8]) -> Vec<&[u8]> {
-        bytes.split_inclusive(|&byte| byte == b'\n').collect()
-    }
-    let (old, new) = (lines(old), lines(new));
-    let is_in_place = old.len() == new.len();
-    let mut edits = Vec::with_capacity(old.len() + 1);
-    let mut rest = new.into_iter().peekable();
-    for line in old {
-        if rest.next_if_eq(&line).is_some() {
-            edits.push(Edit::Keep(line));
-        } else {
-            edits.push(Edit::Drop(line));
-            if is_in_place {
-                edits.extend(rest.next().map(Edit::Add));
-            }
-        }
-    }
-    edits.extend(rest.map(Edit::Add));
-    edits
-}
-
-/// A unified diff as `diff -u` prints it, with escaped lines.
-fn diff(action: &Action, old: &[u8], new: &[u8], secrets: fn(&[u8]) -> String) -> String {
-    let path = action.path();
-    let edits = edits(old, new);
-    let mut out = format!("--- {path}\n+++ {path}\n");
-    let mut shown = 0;
-    let mut left_out = 0;
-    let (mut old_line, mut new_line) = (1, 1);
-    let mut hunks = hunks(&edits).into_iter().peekable();
-    for (at, edit) in edits.iter().enumerate() {
-        while hunks.next_if(|hunk| hunk.end <= at).is_some() {}
-        let hunk = hunks.peek().filter(|hunk| hunk.contains(&at));
-        if let Some(hunk) = hunk {
-            if hunk.start == at && shown < MAX_LINES {
-                let inside = edits.get(hunk.clone()).unwrap_or_default();
-                let old_count = inside.iter().filter(|edit| !matches!(edit, Edit::Add(_))).count();
-                let new_count = inside.iter().filter(|edit| !matches!(edit, Edit::Drop(_))).count();
-                let start = |line: usize, count: usize| if count == 0 { line - 1 } else { line };
-                let (old_start, new_start) = (start(old_line, old_count), start(new_line, new_count));
-                let _ = writeln!(out, "@@ -{old_start},{old_count} +{new_start},{new_count} @@");
-            }
-            let (mark, line) = match edit {
-                Edit::Keep(line) => (' ', line),
-                Edit::Drop(line) => ('-', line),
-                Edit::Add(line) => ('+', line),
-            };
-            if shown < MAX_LINES {
-                let body = line.strip_suffix(b"\n").unwrap_or(line);
-                let _ = writeln!(out, "{mark}{}", cut(&secrets(body)));
-                if !line.ends_with(b"\n") {
-                    out.push_str("\\ No newline at end of file\n");
-                }
-                shown += 1;
-            } else {
-                left_out += 1;
-            }
-        }
-        old_line += usize::from(!matches!(edit, Edit::Add(_)));
-        new_line += usize::from(!matches!(edit, Edit::Drop(_)));
-    }
-    if left_out > 0 {
-        let _ = writeln!(out, "… {} more lines of this change are not shown", grouped(left_out));
-    }
-    out
-}
-
-/// The stretches of edits that are shown: each change with its context, overlapping ones as one.
-fn hunks(edits: &[Edit<'_>]) -> Vec<std::ops::Range<usize>> {
-    let mut hunks: Vec<std::ops::Range<usize>> = Vec::new();
-    for (at, edit) in edits.iter().enumerate() {
-        if matches!(edit, Edit::Keep(_)) {
-            continue;
-        }
-        let (start, end) = (at.saturating_sub(CONTEXT), (at + CONTEXT + 1).min(edits.len()));
-        match hunks.last_mut() {
-            Some(last) if start <= last.end => last.end = end,
-            _ => hunks.push(start..end),
-        }
-    }
-    hunks
-}
-
-fn cut(line: &str) -> String {
-    match line.char_indices().nth(MAX_WIDTH) {
-        Some((at, _)) => format!("{}…", line.get(..at).unwrap_or_default()),
-        None => line.to_owned(),
-    }
-}
-
 /// A line of `shadow(5)` with its hash struck out; marks before it that lock (`!`, `*`) stay.
 fn strike_hash(line: &[u8]) -> String {
     let fields: Vec<&[u8]> = line.split(|&byte| byte == b':').collect();
@@ -181,7 +128,8 @@ fn strike_hash(line: &[u8]) -> String {
             out.push(':');
         }
         let marks = field.iter().take_while(|&&byte| matches!(byte, b'!' | b'*')).count();
-        if number == 1 && marks < field.len() {
+        // An `x` says that the hash stands elsewhere.
+        if number == 1 && marks < field.len() && *field != b"x" {
             out.push_str(&escape(field.get(..marks).unwrap_or_default()));
             out.push_str("(hash)");
         } else {
@@ -210,9 +158,9 @@ fn strike_passwords(line: &[u8]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
+    use crate::action::diff::MAX_LINES;
     use crate::action::testing::{file, file_with};
-    use crate::model::{Digest, EvidencePath, FileMeta, RawText};
-    use proptest::prelude::*;
+    use crate::model::{Digest, Mode, RawText};
 
     fn path(bytes: &[u8]) -> EvidencePath {
         EvidencePath::new(bytes).unwrap()
@@ -297,26 +245,16 @@ mod tests {
         );
     }
 
-    proptest! {
-        #[test]
-        fn the_edits_lead_from_the_old_to_the_new(parts in proptest::collection::vec("(a|b|bad)?", 0..10), tail: bool) {
-            let mut old = parts.join("\n").into_bytes();
-            if tail {
-                old.push(b'\n');
-            }
-            let now = file(&old);
-            if let Change::Rewrite(new) = remove(b"bad").change(&now, Some(&old)).unwrap() {
-                let script = edits(&old, &new);
-                let side = |added: bool| -> Vec<u8> {
-                    script.iter().filter_map(|edit| match edit {
-                        Edit::Keep(line) => Some(*line),
-                        Edit::Drop(line) => (!added).then_some(*line),
-                        Edit::Add(line) => added.then_some(*line),
-                    }).flatten().copied().collect()
-                };
-                prop_assert_eq!(side(false), old.clone());
-                prop_assert_eq!(side(true), new.clone());
-            }
-        }
+    #[test]
+    fn metadata_is_told_property_by_property() {
+        let now =
+            file_with(b"x", |meta| (meta.mode, meta.inode_flags) = (Mode::new(0o4755), Some(FileMeta::IMMUTABLE)));
+        let State::Present(present) = &now else { unreachable!() };
+        let mut meta = present.meta.clone();
+        (meta.mode, meta.uid, meta.inode_flags) = (Mode::new(0o755), 33, Some(0));
+        assert_eq!(
+            altered(&path(b"/a"), &now, &meta),
+            "sets mode of /a from 4755 to 0755\nsets owner of /a from 0 to 33\nsets flags of /a from immutable to none\n"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Quarantine: a convicted file leaves its place and is kept in the vault of the run.
 
 use super::{Change, Obstacle, State};
-use crate::model::{Digest, EvidencePath, FileKind};
+use crate::model::{Digest, EvidencePath, FileKind, RawText};
 
 pub(super) fn change(path: &EvidencePath, sha256: &Digest, now: &State) -> Result<Change, Obstacle> {
     if let Some(why) = is_needed(path) {
@@ -11,10 +11,7 @@ pub(super) fn change(path: &EvidencePath, sha256: &Digest, now: &State) -> Resul
         return Err(Obstacle::Stale("the file is gone".to_owned()));
     };
     if present.meta.kind != FileKind::File {
-        return Err(Obstacle::Blocked(format!(
-            "it is a {}, and only regular files go into quarantine",
-            present.meta.kind.as_str()
-        )));
+        return Err(Obstacle::Blocked(format!("it is a {} now, and a file was convicted", present.meta.kind.as_str())));
     }
     match &present.sha256 {
         Some(found) if found == sha256 => Ok(Change::Remove),
@@ -25,6 +22,39 @@ pub(super) fn change(path: &EvidencePath, sha256: &Digest, now: &State) -> Resul
         ))),
         None => Err(Obstacle::Stale("its content could not be read".to_owned())),
     }
+}
+
+/// The same for what has no content: a link, FIFO, socket or device node. All that it is stands in the journal.
+pub(super) fn change_special(
+    path: &EvidencePath,
+    kind: FileKind,
+    points_to: Option<&RawText>,
+    special: Option<u64>,
+    now: &State,
+) -> Result<Change, Obstacle> {
+    if let Some(why) = is_needed(path) {
+        return Err(Obstacle::Blocked(why.to_owned()));
+    }
+    if path.parent().is_some_and(|folder| folder.is_root()) {
+        return Err(Obstacle::Blocked("links in the root folder lead to the programs of the host".to_owned()));
+    }
+    if matches!(kind, FileKind::File | FileKind::Directory | FileKind::Unknown) {
+        return Err(Obstacle::Blocked(format!("a {} is not quarantined as a special file", kind.as_str())));
+    }
+    let State::Present(present) = now else {
+        return Err(Obstacle::Stale("it is gone".to_owned()));
+    };
+    if present.meta.kind != kind {
+        let why = format!("it is a {}, and a {} was convicted", present.meta.kind.as_str(), kind.as_str());
+        return Err(Obstacle::Stale(why));
+    }
+    if present.meta.link_target.as_ref() != points_to {
+        return Err(Obstacle::Stale("it points somewhere else".to_owned()));
+    }
+    if special.is_some() && present.meta.special != special {
+        return Err(Obstacle::Stale("it is another device".to_owned()));
+    }
+    Ok(Change::Remove)
 }
 
 /// Files that a host does not start, or lets nobody in, without. An intruder can put a matching string into many of them (a comment
@@ -52,6 +82,8 @@ fn is_needed(path: &EvidencePath) -> Option<&'static str> {
     let mut components = path.components();
     match (components.next(), components.next()) {
         (Some(b"proc" | b"sys"), _) => return Some(KERNEL),
+        // What the kernel makes there itself. `/dev/shm` is a folder like any other.
+        (Some(b"dev"), Some(name)) if name != b"shm" => return Some(KERNEL),
         (Some(b"boot"), _) => return Some(SYSTEM),
         (Some(b"etc"), Some(b"pam.d")) => return Some(ACCOUNTS),
         _ => {}
@@ -123,6 +155,33 @@ mod tests {
     }
 
     #[test]
+    fn a_convicted_link_fifo_or_device_goes_and_nothing_that_took_its_place() {
+        let at = |path: &str, kind: FileKind, to: Option<&str>| Action::QuarantineSpecial {
+            path: EvidencePath::new(path).unwrap(),
+            kind,
+            points_to: to.map(RawText::from),
+            special: None,
+        };
+        let link = |to: &str| {
+            let State::Present(mut present) = kind(FileKind::Symlink) else { unreachable!() };
+            present.meta.link_target = Some(RawText::from(to));
+            State::Present(present)
+        };
+        let shadow = at("/var/www/html/s", FileKind::Symlink, Some("/etc/shadow"));
+        assert_eq!(shadow.change(&link("/etc/shadow"), None), Ok(Change::Remove));
+        assert!(matches!(shadow.change(&link("/etc/motd"), None), Err(Obstacle::Stale(_))));
+        assert!(matches!(shadow.change(&file(b"x"), None), Err(Obstacle::Stale(_))));
+        let fifo = at("/tmp/.f", FileKind::Fifo, None);
+        assert_eq!(fifo.change(&kind(FileKind::Fifo), None), Ok(Change::Remove));
+        for path in ["/lib64", "/bin", "/dev/null", "/bin/sh"] {
+            let blocked = at(path, FileKind::Symlink, Some("usr/lib64")).change(&link("usr/lib64"), None);
+            assert!(matches!(blocked, Err(Obstacle::Blocked(_))), "{path}");
+        }
+        let folder = at("/srv/x", FileKind::Directory, None).change(&kind(FileKind::Directory), None);
+        assert!(matches!(folder, Err(Obstacle::Blocked(_))));
+    }
+
+    #[test]
     fn a_matching_string_planted_in_a_vital_file_does_not_break_the_host() {
         for path in [
             "/etc/passwd",
@@ -136,6 +195,7 @@ mod tests {
             "/usr/lib/x86_64-linux-gnu/libc.so.6",
             "/boot/vmlinuz",
             "/proc/self/environ",
+            "/dev/null",
         ] {
             let change = action(path.as_bytes(), b"x").change(&file(b"x"), None);
             assert!(matches!(change, Err(Obstacle::Blocked(_))), "{path}");

@@ -1,5 +1,6 @@
 //! Removing lines: the intruder's lines go, every other byte of the file stays.
 
+use super::account::is_account_file;
 use super::{Change, Obstacle, State, editable};
 use crate::model::{EvidencePath, RawText};
 use std::collections::BTreeSet;
@@ -47,13 +48,6 @@ pub(crate) fn count(lines: &[RawText], content: &[u8]) -> u64 {
 fn is_one_of(line: &[u8], unwanted: &BTreeSet<&[u8]>) -> bool {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     unwanted.contains(line) || line.strip_suffix(b"\r").is_some_and(|line| unwanted.contains(line))
-}
-
-fn is_account_file(path: &EvidencePath) -> bool {
-    matches!(
-        path.as_bytes(),
-        b"/etc/passwd" | b"/etc/passwd-" | b"/etc/shadow" | b"/etc/shadow-" | b"/etc/group" | b"/etc/gshadow"
-    )
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::{Present, State};
 use crate::model::FileKind;
+use crate::sys::change::SETTABLE_FLAGS;
 
 impl State {
     /// Says whether there is an object.
@@ -48,7 +49,9 @@ impl State {
             ("link_target", m.meta.link_target != n.meta.link_target),
             ("special", is_known_to_differ(m.meta.special, n.meta.special)),
             ("xattrs", m.meta.xattrs != n.meta.xattrs),
-            ("inode_flags", is_known_to_differ(m.meta.inode_flags, n.meta.inode_flags)),
+            // The other flags tell how a file system stores the object, which is its own business: a file that was put back may be
+            // stored in extents where it was not before.
+            ("inode_flags", is_known_to_differ(settable(m), settable(n))),
             ("mtime", has_content && is_known_to_differ(m.meta.mtime, n.meta.mtime)),
         ]
         .into_iter()
@@ -56,6 +59,10 @@ impl State {
         .map(|(name, _)| name.to_owned())
         .collect()
     }
+}
+
+fn settable(present: &Present) -> Option<u32> {
+    present.meta.inode_flags.map(|flags| flags & SETTABLE_FLAGS)
 }
 
 fn is_known_to_differ<T: PartialEq>(a: Option<T>, b: Option<T>) -> bool {
@@ -105,6 +112,14 @@ mod tests {
         (other.meta.inode, other.meta.device, other.meta.links) = (Some(1), Some(2), Some(3));
         assert!(base.differences(&State::Present(other)).is_empty());
         assert_eq!(State::Absent.differences(&base), ["existence"]);
+    }
+
+    #[test]
+    fn how_the_file_system_stores_an_object_is_no_difference() {
+        // `EXT4_EXTENTS_FL` and `EXT4_INLINE_DATA_FL` of `linux/fs/ext4`.
+        let stored = |flags| with(|p| p.meta.inode_flags = Some(flags));
+        assert!(stored(0x0008_0000).differences(&stored(0x1000_0000)).is_empty());
+        assert_eq!(stored(0x0008_0000).differences(&stored(0x0008_0020)), ["inode_flags"]);
     }
 
     #[test]

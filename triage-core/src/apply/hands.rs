@@ -11,7 +11,7 @@ pub(super) trait Faults {
     /// Answers whether to go on. [`Cut`] unwinds without another altering call, as a crash would.
     fn at(&self, moment: Moment, doing: &'static str) -> Result<(), Cut>;
 
-    /// The error that a call on the target gives instead of being made.
+    /// The error that a call gives instead of being made.
     fn error(&self, _doing: &'static str) -> Option<io::Error> {
         None
     }
@@ -98,7 +98,10 @@ impl<'a> Hands<'a> {
             _ => {}
         }
         self.faults.at(Moment::Before, "writing to the journal")?;
-        let done = self.journal.append(self.clock.now(), event);
+        let done = match self.faults.error("writing to the journal") {
+            Some(source) => Err(JournalError::Io { doing: "writing", what: "the journal".to_owned(), source }),
+            None => self.journal.append(self.clock.now(), event),
+        };
         self.faults.at(Moment::After, "writing to the journal")?;
         Ok(done?)
     }
@@ -114,7 +117,10 @@ impl<'a> Hands<'a> {
     /// Does something with the vault.
     pub(super) fn keep<T>(&self, call: impl FnOnce(&Journal) -> Result<T, JournalError>) -> Result<T, Halt> {
         self.faults.at(Moment::Before, "writing to the vault")?;
-        let done = call(&self.journal);
+        let done = match self.faults.error("writing to the vault") {
+            Some(source) => Err(JournalError::Io { doing: "writing to", what: "the vault".to_owned(), source }),
+            None => call(&self.journal),
+        };
         self.faults.at(Moment::After, "writing to the vault")?;
         Ok(done?)
     }

@@ -16,6 +16,7 @@
 //! It must never follow a link, act on an object that it has not checked, or touch anything but the object, its directory's times
 //! and flags, and two private names beside it.
 
+mod accounts;
 mod hands;
 mod perform;
 mod preflight;
@@ -31,6 +32,7 @@ pub use target::Target;
 use crate::journal::{Consent, Evidence, JournalError, RunId, RunState, Runs, StepOutcome};
 use crate::model::{Clock, Digest, EvidencePath, HostIdentity};
 use crate::plan::{Plan, Step};
+use crate::source::Source;
 use hands::NoFaults;
 use thiserror::Error;
 
@@ -48,6 +50,8 @@ pub struct ApplyRequest<'a> {
     pub evidence: Evidence,
     /// What was agreed to.
     pub consent: Consent,
+    /// Where the good copies of files are that are restored; each is held against the digest in the plan.
+    pub material: Option<&'a dyn Source>,
     /// The surroundings.
     pub watch: Watch<'a>,
 }
@@ -60,6 +64,8 @@ pub struct ResumeRequest<'a> {
     pub target: &'a Target,
     /// Where the run is recorded.
     pub runs: &'a Runs,
+    /// As [`ApplyRequest::material`], for copies that the run has not taken into its vault yet.
+    pub material: Option<&'a dyn Source>,
     /// The surroundings.
     pub watch: Watch<'a>,
 }
@@ -72,6 +78,17 @@ pub struct Watch<'a> {
     pub cancel: &'a dyn Fn() -> bool,
     /// Told of each step.
     pub progress: &'a mut dyn FnMut(StepEvent<'_>),
+    /// Asked whether a configuration that is about to be put at a path would be accepted by the program that reads it; an error is why not.
+    /// The library starts no program itself.
+    pub examine: &'a dyn Fn(&EvidencePath, &[u8]) -> Result<(), String>,
+}
+
+/// Accepts every configuration: where there is no program to ask.
+///
+/// # Errors
+/// Never.
+pub fn accept(_: &EvidencePath, _: &[u8]) -> Result<(), String> {
+    Ok(())
 }
 
 /// Where a run is.
@@ -154,7 +171,7 @@ pub enum ApplyError {
         here: String,
     },
     /// The plan is of a later version.
-    #[error("the plan has format version {0}, and this version of the tool knows 1")]
+    #[error("the plan has format version {0}, which this version of the tool does not know")]
     UnsupportedPlan(u32),
     /// The plan contradicts itself or its journal.
     #[error("the plan cannot be applied: {0}")]

@@ -3,13 +3,13 @@
 //! What went wrong on the way is put right by [`super::recover`], the same code that does it after a crash.
 
 use super::hands::{Halt, Hands, failed};
-use super::target::{Sight, Slot, inode_of, inode_of_state};
+use super::target::{Sight, Slot, comparable, inode_of, inode_of_state};
 use crate::action::State;
 use crate::journal::{Event, Intent, Method, Vault};
-use crate::model::{Digest, FileMeta, Timestamp};
+use crate::model::{Digest, FileKind, FileMeta, Timestamp};
 use crate::sys::{change, look};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The flags that keep even root from renaming or removing an object.
 pub(super) const PINS: u32 = FileMeta::IMMUTABLE | FileMeta::APPEND_ONLY;
@@ -24,6 +24,8 @@ pub(super) enum Material<'a> {
     Saved(&'a Vault, Digest),
     /// A symbolic link that points here.
     Link(&'a [u8]),
+    /// A FIFO, socket or device node, as the intent says.
+    Special,
     /// A further name of an object that has its others (back).
     Sibling(&'a Slot),
 }
@@ -44,11 +46,44 @@ pub(super) fn perform(
     intent: &Intent,
     material: &Material<'_>,
 ) -> Result<Ended, Halt> {
+    if intent.method == Method::Alter {
+        return alter(hands, slot, sight, intent);
+    }
     unpin(hands, slot, sight, intent)?;
     match intent.method {
+        Method::Alter => Ok(Ended::Done),
         Method::Remove => remove(hands, slot, sight, intent),
         Method::Exchange | Method::Place => replace(hands, slot, sight, intent, material),
     }
+}
+
+/// Gives the object that was looked at, whatever its name leads to by now, other metadata.
+fn alter(hands: &Hands<'_>, slot: &Slot, sight: &Sight, intent: &Intent) -> Result<Ended, Halt> {
+    if let Some(why) = swapped(slot, &slot.name, sight)? {
+        return Ok(Ended::Swapped(why));
+    }
+    let (State::Present(after), Some(object)) = (&intent.after, sight.object()) else {
+        let source = io::Error::other("it is not open");
+        return Err(Halt::Io { doing: "looking at it", source });
+    };
+    dress_again(hands, object, &after.meta)?;
+    Ok(Ended::Done)
+}
+
+/// Gives an object that keeps its place the metadata that it is to have, or that it had.
+pub(super) fn dress_again(hands: &Hands<'_>, object: BorrowedFd<'_>, meta: &FileMeta) -> Result<(), Halt> {
+    let now = look::inode_flags(object).unwrap_or_default();
+    if now & PINS != 0 {
+        hands.act("lifting its flags", || change::set_inode_flags(object, now & !PINS))?;
+    }
+    let mut meta = meta.clone();
+    if meta.kind == FileKind::Directory {
+        // What is made and removed in a folder meanwhile moves its time, and is not ours to hide.
+        (meta.mtime, meta.atime) = (None, None);
+    }
+    dress(hands, object, &meta)?;
+    pin(hands, object, &meta)?;
+    hands.act("syncing it", || change::sync(object))
 }
 
 fn unpin(hands: &Hands<'_>, slot: &Slot, sight: &Sight, intent: &Intent) -> Result<(), Halt> {
@@ -143,7 +178,13 @@ fn swapped(slot: &Slot, name: &[u8], sight: &Sight) -> Result<Option<String>, Ha
     if grabbed != inode_of_state(&sight.state) {
         return Ok(Some("another object was put in its place after it was checked".to_owned()));
     }
-    let differences = sight.differences_since().map_err(failed("reading what was taken hold of"))?;
+    let differences = if sight.object().is_some() {
+        sight.differences_since().map_err(failed("reading what was taken hold of"))?
+    } else {
+        // Nothing is open that would keep the inode's number from being given to another object.
+        let again = slot.look_at(name, 0).map_err(failed("looking at what was taken hold of"))?;
+        comparable(&again.state).differences(&comparable(&sight.state))
+    };
     Ok((!differences.is_empty()).then(|| format!("it was changed after it was checked: {}", differences.join(", "))))
 }
 
@@ -165,6 +206,14 @@ fn make(
             hands.act("setting its times", || change::set_times_at(dir, name, meta.atime, meta.mtime))?;
             Ok(None)
         }
+        Material::Special => {
+            let special = meta.special.unwrap_or_default();
+            hands.act("making it", || change::make_special(dir, name, meta.kind, 0o600, special))?;
+            hands.act("setting its owner", || change::set_owner_at(dir, name, meta.uid, meta.gid))?;
+            hands.act("setting its mode", || change::set_mode_at(dir, name, meta.mode.bits()))?;
+            hands.act("setting its times", || change::set_times_at(dir, name, meta.atime, meta.mtime))?;
+            Ok(None)
+        }
         Material::Sibling(sibling) => {
             let file = look::open_file(&sibling.dir, &sibling.name).map_err(failed("opening its other name"))?;
             hands.act("lifting the flags of its other name", || {
@@ -176,20 +225,20 @@ fn make(
         Material::Bytes(bytes) => {
             let file = hands.act("making the new file", || change::create_new(dir, name, 0o600))?;
             hands.act("writing the new file", || change::write_all(&file, bytes))?;
-            dress(hands, &file, meta)?;
+            dress(hands, file.as_fd(), meta)?;
             Ok(Some(file))
         }
         Material::Saved(vault, digest) => {
             let file = hands.act("making the new file", || change::create_new(dir, name, 0o600))?;
             hands.keep(|_| vault.copy_to(digest, &file))?;
-            dress(hands, &file, meta)?;
+            dress(hands, file.as_fd(), meta)?;
             Ok(Some(file))
         }
     }
 }
 
-/// Gives a new file everything but content and pinning flags, and syncs it.
-fn dress(hands: &Hands<'_>, file: &OwnedFd, meta: &FileMeta) -> Result<(), Halt> {
+/// Gives an object everything but content and pinning flags, and syncs it.
+fn dress(hands: &Hands<'_>, file: BorrowedFd<'_>, meta: &FileMeta) -> Result<(), Halt> {
     // A change of owner clears set-id bits and capabilities, an access control list rewrites the group bits: hence the order.
     hands.act("setting its owner", || change::set_owner(file, meta.uid, meta.gid))?;
     let (present, omitted) = look::xattrs(file);
@@ -220,9 +269,9 @@ fn signs_inode(name: &str) -> bool {
 }
 
 /// Sets the flags that pin an object, where it is to have them.
-pub(super) fn pin(hands: &Hands<'_>, file: &OwnedFd, meta: &FileMeta) -> Result<(), Halt> {
+pub(super) fn pin(hands: &Hands<'_>, file: impl AsFd, meta: &FileMeta) -> Result<(), Halt> {
     if meta.is_pinned() {
-        hands.act("pinning it", || change::set_inode_flags(file, meta.inode_flags.unwrap_or_default()))?;
+        hands.act("pinning it", || change::set_inode_flags(&file, meta.inode_flags.unwrap_or_default()))?;
     }
     Ok(())
 }

@@ -3,31 +3,12 @@
 use super::run::Session;
 use super::target::{NoSlot, Sight, Slot, inode_of_state};
 use super::{ApplyError, Refusal, StepEvent};
-use crate::action::{Action, Change, EDIT_LIMIT, Obstacle, Present, State};
+use crate::action::{Action, Change, EDIT_LIMIT, Obstacle, State, observe as observe_in, predict};
 use crate::journal::{Run, StepRef, StepResult};
 use crate::model::{EvidencePath, FileKind};
 use crate::plan::{Step, StepStatus};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-
-/// What is there after a change, as far as it can be known before.
-pub(super) fn predict(action: &Action, now: &State, change: &Change) -> State {
-    match (change, now, action) {
-        (Change::Put, _, Action::Restore { to, .. }) => to.clone(),
-        (Change::Remove, ..) => State::Absent,
-        (Change::Rewrite(bytes), State::Present(present), _) => {
-            let mut meta = present.meta.clone();
-            meta.size = bytes.len() as u64;
-            (meta.inode, meta.links) = (None, Some(1));
-            (meta.mtime, meta.atime, meta.ctime, meta.btime) = (None, None, None, None);
-            for signature in ["security.ima", "security.evm"] {
-                meta.xattrs.remove(signature);
-            }
-            State::Present(Box::new(Present { meta, sha256: Some(crate::model::Digest::of(bytes)) }))
-        }
-        _ => now.clone(),
-    }
-}
 
 /// What stands against a step as it is planned, before its object is looked at.
 pub(super) fn planned_obstacle(step: &Step) -> Option<StepResult> {
@@ -54,21 +35,31 @@ pub(super) fn decide(
     if step.status == StepStatus::NoOp {
         return Err(Obstacle::Stale("the plan saw nothing to do here, and now there is".to_owned()));
     }
-    if let State::Present(present) = now
-        && !matches!(present.meta.kind, FileKind::File | FileKind::Symlink)
-    {
-        let why = format!("it is a {}, and only files and links are changed", present.meta.kind.as_str());
-        return Err(Obstacle::Blocked(why));
+    if let State::Present(present) = now {
+        let kind = present.meta.kind;
+        let is_fit = match &change {
+            Change::Alter(_) => matches!(kind, FileKind::File | FileKind::Directory),
+            Change::Rewrite(_) => kind == FileKind::File,
+            _ => !matches!(kind, FileKind::Directory | FileKind::Unknown),
+        };
+        if !is_fit {
+            return Err(Obstacle::Blocked(format!("it is a {}, and those are not changed so", kind.as_str())));
+        }
+        // What is quarantined goes all the same, or an intruder could protect a file with attributes; that is a note.
+        if present.meta.xattrs_omitted > 0 && change != Change::Remove {
+            let count = present.meta.xattrs_omitted;
+            return Err(Obstacle::Blocked(format!("{count} of its extended attributes are too large to be kept")));
+        }
     }
     if let Action::Restore { from, to, .. } = &step.action {
-        check_restore(step, from, to, saved)?;
+        check_restore(step, from, to, &change, saved)?;
     }
     Ok(change)
 }
 
 /// A plan file lies where others may write. What is put back must be what the journal of the original run says, or a forged
 /// plan could put anything anywhere.
-fn check_restore(step: &Step, from: &State, to: &State, saved: Option<&Run>) -> Result<(), Obstacle> {
+fn check_restore(step: &Step, from: &State, to: &State, change: &Change, saved: Option<&Run>) -> Result<(), Obstacle> {
     let blocked = |why: String| Obstacle::Blocked(why);
     let reference: StepRef = step.source.parse().map_err(blocked)?;
     let original = saved.filter(|run| *run.id() == reference.run);
@@ -77,10 +68,14 @@ fn check_restore(step: &Step, from: &State, to: &State, saved: Option<&Run>) -> 
     let (Some(intent), Some(outcome)) = (record.intent, record.outcome) else {
         return Err(blocked(format!("the journal of run {} has no such step", reference.run)));
     };
-    if intent.path != *step.action.path() || intent.before != *to || outcome.after.as_ref() != Some(from) {
+    let path = step.action.path();
+    // Beside what somebody else made of it, the original may come to a free name.
+    let is_in_place = intent.path == *path && outcome.after.as_ref() == Some(from);
+    let is_beside = *path == reference.beside(&intent.path) && !from.is_present();
+    if !(is_in_place || is_beside) || intent.before != *to {
         return Err(blocked(format!("the journal of run {} tells it otherwise than the plan", reference.run)));
     }
-    if let State::Present(present) = to
+    if let (State::Present(present), Change::Put) = (to, change)
         && let Some(digest) = present.sha256
     {
         original.vault().verify(&digest).map_err(|error| blocked(error.to_string()))?;
@@ -93,7 +88,7 @@ pub(super) fn observe(session: &Session<'_>, step: &Step) -> Result<(Option<Slot
     let keep = if step.action.needs_content() { EDIT_LIMIT } else { 0 };
     let slot = match session.target.slot(step.action.path(), session.own) {
         Ok(slot) => slot,
-        Err(NoSlot::Missing) => return Ok((None, Sight { state: State::Absent, file: None, content: None })),
+        Err(NoSlot::Missing) => return Ok((None, Sight::absent())),
         Err(NoSlot::NotAFolder(at)) => {
             return Err(Obstacle::Stale(format!("`{at}` is no folder any more: it was swapped for something else")));
         }
@@ -109,6 +104,23 @@ pub(super) fn observe(session: &Session<'_>, step: &Step) -> Result<(Option<Slot
         }
         Err(error) if error.kind() == io::ErrorKind::Other => Err(Obstacle::Stale(error.to_string())),
         Err(error) => Err(Obstacle::Blocked(format!("it could not be looked at: {error}"))),
+    }
+}
+
+/// Makes sure that the good copy of a file can be had and is what the plan names.
+fn check_material(session: &Session<'_>, path: &EvidencePath, change: &Change) -> Result<(), Obstacle> {
+    let Change::Make(made) = change else { return Ok(()) };
+    let Some(digest) = made.sha256 else { return Ok(()) };
+    if session.kept.as_ref().is_some_and(|run| run.vault().verify(&digest).is_ok()) {
+        return Ok(());
+    }
+    let Some(material) = session.material else {
+        return Err(Obstacle::Blocked("its good copy is not at hand: name where it is with `--from`".to_owned()));
+    };
+    let found = observe_in(material, path, 0).map_err(|error| Obstacle::Blocked(format!("its good copy: {error}")))?;
+    match found.0 {
+        State::Present(present) if present.sha256 == Some(digest) => Ok(()),
+        _ => Err(Obstacle::Blocked(format!("{} does not hold the copy that the plan names", material.label()))),
     }
 }
 
@@ -140,6 +152,7 @@ pub(super) fn preflight(session: &mut Session<'_>, steps: &[Step]) -> Result<BTr
         };
         let decided = now.and_then(|((state, content), has_folder)| {
             let change = decide(step, &state, content.as_deref(), session.saved.as_ref())?;
+            check_material(session, path, &change)?;
             let after = predict(&step.action, &state, &change);
             if after.is_present() && !has_folder {
                 return Err(Obstacle::Stale("its folder is gone".to_owned()));

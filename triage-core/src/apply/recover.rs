@@ -4,7 +4,7 @@
 //! line; everything else at the public or a private name belongs to somebody else and is put back where it was found.
 
 use super::hands::{Halt, Hands, failed};
-use super::perform::{PINS, unpin_parent};
+use super::perform::{PINS, dress_again, unpin_parent};
 use super::target::{Sight, Slot, comparable, inode_of_state};
 use crate::action::State;
 use crate::journal::{Holds, Intent, Method};
@@ -36,6 +36,9 @@ pub(super) fn recover(
     prepared: Option<(u64, u64)>,
     prefer: Prefer,
 ) -> Result<Vec<String>, Halt> {
+    if intent.method == Method::Alter {
+        return alter_back(hands, slot, intent, prefer);
+    }
     unpin_parent(hands, slot, intent)?;
     let mut scene = Scene { slot, intent, prepared, notes: Vec::new() };
     scene.clear_old(hands, prefer)?;
@@ -45,6 +48,21 @@ pub(super) fn recover(
     }
     scene.pin(hands)?;
     Ok(scene.notes)
+}
+
+/// Brings an object whose metadata was being set to one of its two states. It is known by its inode and its content.
+fn alter_back(hands: &Hands<'_>, slot: &Slot, intent: &Intent, prefer: Prefer) -> Result<Vec<String>, Halt> {
+    let here = slot.look(0).map_err(failed("looking at what the step left"))?;
+    let is_ours =
+        inode_of_state(&here.state) == inode_of_state(&intent.before) && here.state.is_same_object(&intent.before);
+    let wanted = if prefer == Prefer::Before { &intent.before } else { &intent.after };
+    match (is_ours, wanted, here.object()) {
+        (true, State::Present(wanted), Some(object)) => {
+            dress_again(hands, object, &wanted.meta)?;
+            Ok(Vec::new())
+        }
+        _ => Ok(vec!["something else has appeared in its place, or it was written to: look at it by hand".to_owned()]),
+    }
 }
 
 /// Looks at the object and says which state of the intent it is in.

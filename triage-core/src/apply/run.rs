@@ -1,21 +1,21 @@
 //! A run: every step in its turn, between its two journal lines.
 
+use super::accounts::AccountLock;
 use super::hands::{Faults, Halt, Hands, failed};
 use super::perform::{self, Ended, Material};
-use super::preflight::{EARLIER, decide, observe, planned_obstacle, predict, preflight};
+use super::preflight::{EARLIER, decide, observe, planned_obstacle, preflight};
 use super::recover::{self, Prefer};
 use super::target::{Slot, Target, inode_of_state};
 use super::{ApplyError, ApplyRequest, ResumeRequest, RunReport, StepEvent, Stopped};
-use crate::action::{Action, Change, Obstacle, State};
+use crate::action::{Action, Change, Obstacle, State, is_account_file, predict};
 use crate::journal::{
     Consent, Event, Evidence, Holds, Intent, Lock, Method, PrivateNames, Run, RunId, Runs, Start, StepOutcome, StepRef,
     StepResult,
 };
 use crate::model::{EvidencePath, FileKind, Timestamp};
 use crate::plan::{Plan, Step};
-use crate::source::Inode;
+use crate::source::{Inode, Source};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::sync::Arc;
 
 /// What does not change while a run goes on.
@@ -26,6 +26,11 @@ pub(super) struct Session<'a> {
     pub(super) consent: Consent,
     /// The run that a rollback undoes: its journal and vault say what is put back.
     pub(super) saved: Option<Run>,
+    /// This run, once it has begun: its vault holds the copies that are put in place.
+    pub(super) kept: Option<Run>,
+    /// Where copies come from that the vault does not have yet.
+    pub(super) material: Option<&'a dyn Source>,
+    pub(super) examine: &'a dyn Fn(&EvidencePath, &[u8]) -> Result<(), String>,
     pub(super) progress: &'a mut dyn FnMut(StepEvent<'_>),
 }
 
@@ -35,18 +40,21 @@ struct Execution<'a> {
     token: String,
     /// What the steps of a rollback undo, by their numbers.
     references: BTreeMap<u32, StepRef>,
+    /// Held while account files are changed.
+    accounts: Option<AccountLock>,
     /// Restored objects by the inode that they once had, for those that had several names.
     restored: BTreeMap<Inode, (EvidencePath, Option<Inode>)>,
 }
 
 pub(super) fn apply(request: ApplyRequest<'_>, faults: &dyn Faults) -> Result<RunReport, ApplyError> {
-    let ApplyRequest { plan, target, runs, tool, evidence, consent, watch } = request;
+    let ApplyRequest { plan, target, runs, tool, evidence, consent, material, watch } = request;
     check_plan(plan, consent)?;
     let lock = runs.lock()?;
     let rollback_of = undoes(plan)?;
     let saved = rollback_of.as_ref().map(|id| runs.run(id)).transpose()?;
     let own = runs.inode()?;
-    let mut session = Session { target, own, consent, saved, progress: watch.progress };
+    let (examine, progress) = (watch.examine, watch.progress);
+    let mut session = Session { target, own, consent, saved, kept: None, material, examine, progress };
     let left_out = preflight(&mut session, &plan.steps)?;
 
     let evidence = if rollback_of.is_some() && evidence == Evidence::Waived { Evidence::Rollback } else { evidence };
@@ -54,7 +62,7 @@ pub(super) fn apply(request: ApplyRequest<'_>, faults: &dyn Faults) -> Result<Ru
     let journal = runs.begin(&lock, plan, watch.clock.now(), start)?;
     let id = journal.run().clone();
     let hands = Hands::new(journal, watch.clock, faults);
-    let mut execution = Execution::new(session, hands, &runs.run(&id)?);
+    let mut execution = Execution::new(session, hands, runs.run(&id)?);
     let stopped = execution.steps(&plan.steps, &left_out, watch.cancel)?;
     execution.end(runs, lock, &id, stopped)
 }
@@ -103,7 +111,7 @@ fn reopen<'a>(
     request: ResumeRequest<'a>,
     faults: &'a dyn Faults,
 ) -> Result<Result<Reopened<'a>, RunReport>, ApplyError> {
-    let ResumeRequest { run: id, target, runs, watch } = request;
+    let ResumeRequest { run: id, target, runs, material, watch } = request;
     let lock = runs.lock()?;
     let (journal, run) = runs.reopen(&lock, id)?;
     check_plan(run.plan(), run.started().consent)?;
@@ -112,10 +120,11 @@ fn reopen<'a>(
     if run.is_finished() {
         return Ok(Err(report(&run, None)));
     }
-    let session =
-        Session { target, own: runs.inode()?, consent: run.started().consent, saved, progress: watch.progress };
+    let (examine, progress) = (watch.examine, watch.progress);
+    let (own, consent) = (runs.inode()?, run.started().consent);
+    let session = Session { target, own, consent, saved, kept: None, material, examine, progress };
     let hands = Hands::new(journal, watch.clock, faults);
-    let mut execution = Execution::new(session, hands, &run);
+    let mut execution = Execution::new(session, hands, runs.run(id)?);
     let torn = run.torn().map(|torn| crate::model::Digest::of(&torn.bytes));
     execution.hands.note(Event::Resumed { torn }).map_err(end_of)?;
     if let Some(record) = run.dangling()
@@ -126,6 +135,10 @@ fn reopen<'a>(
     let run = runs.run(id)?;
     execution.remember(&run);
     Ok(Ok(Reopened { execution, run, lock }))
+}
+
+fn is_special(kind: FileKind) -> bool {
+    matches!(kind, FileKind::Fifo | FileKind::Socket | FileKind::BlockDevice | FileKind::CharDevice)
 }
 
 /// Says whether a step needs no further attempt.
@@ -140,7 +153,7 @@ fn is_settled(outcome: Option<&StepOutcome>) -> bool {
 }
 
 fn check_plan(plan: &Plan, consent: Consent) -> Result<(), ApplyError> {
-    if plan.format_version != 1 {
+    if !plan.is_of_a_known_version() {
         return Err(ApplyError::UnsupportedPlan(plan.format_version));
     }
     let mut numbers = BTreeSet::new();
@@ -186,11 +199,13 @@ fn report(run: &Run, stopped: Option<Stopped>) -> RunReport {
 }
 
 impl<'a> Execution<'a> {
-    fn new(session: Session<'a>, hands: Hands<'a>, run: &Run) -> Self {
+    fn new(mut session: Session<'a>, hands: Hands<'a>, run: Run) -> Self {
         let token = run.started().token.clone();
         let restores = run.plan().steps.iter().filter(|step| matches!(step.action, Action::Restore { .. }));
-        let references = restores.filter_map(|step| Some((step.number, step.source.parse().ok()?))).collect();
-        Self { session, hands, token, references, restored: BTreeMap::new() }
+        let references: BTreeMap<u32, StepRef> =
+            restores.filter_map(|step| Some((step.number, step.source.parse().ok()?))).collect();
+        session.kept = Some(run);
+        Self { session, hands, token, references, accounts: None, restored: BTreeMap::new() }
     }
 
     /// Learns from the journal what this run has restored already.
@@ -250,6 +265,11 @@ impl<'a> Execution<'a> {
 
     /// Does one step, up to its outcome.
     fn step(&mut self, step: &Step) -> Result<StepOutcome, Halt> {
+        if !self.lock_accounts(step)? {
+            let why =
+                "another program is changing the accounts and keeps their lock: try again when it is done".to_owned();
+            return Ok(refused(step, StepResult::Stale { why }));
+        }
         let (slot, sight) = match observe(&self.session, step) {
             Ok((Some(slot), sight)) => (slot, sight),
             Ok((None, sight)) => {
@@ -267,23 +287,30 @@ impl<'a> Execution<'a> {
             Ok(change) => change,
             Err(obstacle) => return Ok(refused(step, result_of(obstacle))),
         };
+        if let Change::Rewrite(content) = &change
+            && let Err(why) = (self.session.examine)(step.action.path(), content)
+        {
+            return Ok(refused(step, StepResult::Blocked { why }));
+        }
         let after = predict(&step.action, &sight.state, &change);
+        let method = match (&sight.state, &after, &change) {
+            (_, _, Change::Alter(_)) => Method::Alter,
+            (_, State::Absent, _) => Method::Remove,
+            (State::Absent, ..) => Method::Place,
+            _ => Method::Exchange,
+        };
 
-        // ORDER: the copy is on the device before the intent is, and the intent before anything is changed.
-        if let (Some(file), State::Present(present)) = (&sight.file, &sight.state) {
-            let mut file = file.try_clone().map_err(failed("reading it for the vault"))?;
-            io::Seek::rewind(&mut file).map_err(failed("reading it for the vault"))?;
-            let kept = self.hands.keep(|journal| journal.vault().store(&mut file))?;
+        // ORDER: the copies are on the device before the intent is, and the intent before anything is changed.
+        if let (Some(file), State::Present(present), true) = (&sight.file, &sight.state, method != Method::Alter) {
+            let kept = self.hands.keep(|journal| journal.vault().store_file(file))?;
             if Some(kept) != present.sha256 {
                 let why = "it was written to while it was copied into the vault".to_owned();
                 return Ok(refused(step, StepResult::Stale { why }));
             }
         }
-        let method = match (&sight.state, &after) {
-            (_, State::Absent) => Method::Remove,
-            (State::Absent, _) => Method::Place,
-            _ => Method::Exchange,
-        };
+        if let Some(result) = self.take_material(step, &change)? {
+            return Ok(refused(step, result));
+        }
         let intent = Intent {
             step: step.number,
             path: step.action.path().clone(),
@@ -294,14 +321,23 @@ impl<'a> Execution<'a> {
             parent: slot.parent().map_err(failed("looking at its folder"))?,
         };
         let mut notes = Vec::new();
-        let sibling = self.sibling(&intent, &mut notes)?;
+        if let (State::Present(present), Method::Remove) = (&intent.before, method)
+            && present.meta.xattrs_omitted > 0
+        {
+            let count = present.meta.xattrs_omitted;
+            notes.push(format!("{count} of its extended attributes are too large to be kept and cannot be put back"));
+        }
+        let sibling = if method == Method::Alter { None } else { self.sibling(&intent, &mut notes)? };
         let material = match (&change, &intent.after, &sibling) {
+            (Change::Alter(_), ..) => Material::Nothing,
             (_, State::Present(_), Some(sibling)) => Material::Sibling(sibling),
             (Change::Rewrite(bytes), ..) => Material::Bytes(bytes),
             (_, State::Present(present), None) => {
-                match (&present.meta.link_target, present.sha256, &self.session.saved) {
+                let vault = if matches!(change, Change::Make(_)) { &self.session.kept } else { &self.session.saved };
+                match (&present.meta.link_target, present.sha256, vault) {
                     (Some(link), ..) => Material::Link(link.as_bytes()),
-                    (None, Some(digest), Some(saved)) => Material::Saved(saved.vault(), digest),
+                    (None, Some(digest), Some(run)) => Material::Saved(run.vault(), digest),
+                    (None, None, _) if is_special(present.meta.kind) => Material::Special,
                     _ => {
                         return Ok(refused(step, StepResult::Blocked { why: "its content is not at hand".to_owned() }));
                     }
@@ -321,7 +357,12 @@ impl<'a> Execution<'a> {
                 return Err(Halt::Journal(error));
             }
         };
-        if trouble.is_some() {
+        if let (Some(_), Method::Alter) = (&trouble, method) {
+            // The very object that was checked, wherever it has gone meanwhile.
+            if let (State::Present(before), Some(object)) = (&intent.before, sight.object()) {
+                perform::dress_again(&self.hands, object, &before.meta)?;
+            }
+        } else if trouble.is_some() {
             notes.extend(recover::recover(&self.hands, &slot, &intent, self.hands.prepared, Prefer::Before)?);
             // The checked object itself, wherever it has gone meanwhile.
             if let (State::Present(before), Some(file)) = (&intent.before, &sight.file)
@@ -332,6 +373,39 @@ impl<'a> Execution<'a> {
             }
         }
         self.conclude(&slot, &intent, trouble, notes)
+    }
+
+    /// Takes the lock of the accounts for a step on them, and gives it back with the first step on something else. Says whether it was
+    /// to be had.
+    fn lock_accounts(&mut self, step: &Step) -> Result<bool, Halt> {
+        if !is_account_file(step.action.path()) {
+            self.accounts = None;
+        } else if self.accounts.is_none()
+            && let Ok(slot) = self.session.target.slot(step.action.path(), self.session.own)
+        {
+            self.accounts = AccountLock::take(&slot)?;
+            return Ok(self.accounts.is_some());
+        }
+        Ok(true)
+    }
+
+    /// Takes the good copy of a file into the vault of this run, so that what is put in place, now or after a crash, is what the plan
+    /// names. Gives why that cannot be.
+    fn take_material(&self, step: &Step, change: &Change) -> Result<Option<StepResult>, Halt> {
+        let (Change::Make(made), Some(kept)) = (change, &self.session.kept) else { return Ok(None) };
+        let Some(digest) = made.sha256 else { return Ok(None) };
+        if kept.vault().verify(&digest).is_ok() {
+            return Ok(None);
+        }
+        let blocked = |why: String| Ok(Some(StepResult::Blocked { why }));
+        let opened = self.session.material.map(|material| material.open(step.action.path()));
+        let mut opened = match opened {
+            Some(Ok(Some(opened))) => opened,
+            Some(Err(error)) => return blocked(format!("its good copy: {error}")),
+            Some(Ok(None)) | None => return blocked("its good copy is not at hand".to_owned()),
+        };
+        let stored = self.hands.keep(|journal| journal.vault().store(&mut opened.reader))?;
+        if stored == digest { Ok(None) } else { blocked("its good copy is not the one that the plan names".to_owned()) }
     }
 
     /// Leaves the folder in order, looks at the object again and says how the step ended.
@@ -383,6 +457,10 @@ impl<'a> Execution<'a> {
         match (holds, &self.session.saved) {
             (Holds::Before, _) => intent.parent.mtime,
             (Holds::After, Some(saved)) => {
+                let original = saved.step(self.references.get(&intent.step)?.step);
+                if original.intent.is_none_or(|original| original.path != intent.path) {
+                    return None;
+                }
                 let (before, after) = saved.parents(self.references.get(&intent.step)?.step)?;
                 if after.mtime == intent.parent.mtime {
                     return before.mtime;
@@ -447,8 +525,9 @@ impl<'a> Execution<'a> {
         stopped: Option<Stopped>,
     ) -> Result<RunReport, ApplyError> {
         let run = runs.run(id)?;
-        if let Some(undone) = self.session.saved.as_ref().map(|saved| saved.id().clone()) {
-            let steps = good_restores(&run);
+        if let Some((undone, steps)) =
+            self.session.saved.as_ref().map(|saved| (saved.id().clone(), good_restores(&run, saved)))
+        {
             self.mark(runs, &lock, &undone, id, &steps, true).map_err(end_of)?;
         }
         let count = |is: fn(&StepResult) -> bool| {
@@ -502,10 +581,14 @@ impl<'a> Execution<'a> {
     }
 }
 
-/// The steps of the original run that a rollback has undone so far.
-fn good_restores(run: &Run) -> Vec<u32> {
+/// The steps of the original run that a rollback has undone so far. An original that was put beside another object undoes nothing.
+fn good_restores(run: &Run, undone: &Run) -> Vec<u32> {
     let restores = run.plan().steps.iter().filter(|step| matches!(step.action, Action::Restore { .. }));
-    let good = restores.filter(|step| run.step(step.number).outcome.is_some_and(|outcome| outcome.result.is_good()));
+    let in_place = restores.filter(|step| {
+        let original = step.source.parse::<StepRef>().ok().map(|reference| undone.step(reference.step));
+        original.and_then(|record| record.intent).is_some_and(|intent| intent.path == *step.action.path())
+    });
+    let good = in_place.filter(|step| run.step(step.number).outcome.is_some_and(|outcome| outcome.result.is_good()));
     good.filter_map(|step| Some(step.source.parse::<StepRef>().ok()?.step)).collect()
 }
 

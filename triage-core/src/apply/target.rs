@@ -4,12 +4,12 @@
 use crate::action::{Present, State};
 use crate::model::{EvidencePath, FileKind, FileMeta, Hasher, escape};
 use crate::source::Inode;
-use crate::sys::{change, look};
+use crate::sys::look;
 use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -46,6 +46,8 @@ pub(super) enum NoSlot {
 pub(super) struct Sight {
     pub(super) state: State,
     pub(super) file: Option<File>,
+    /// The folder, open, where it is one.
+    pub(super) folder: Option<OwnedFd>,
     /// The content, where it was asked for and is not larger than that.
     pub(super) content: Option<Vec<u8>>,
 }
@@ -141,10 +143,11 @@ impl Slot {
         let mut meta = match look::stat_at(&self.dir, name) {
             Ok(meta) => meta,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Sight { state: State::Absent, file: None, content: None });
+                return Ok(Sight::absent());
             }
             Err(error) => return Err(error),
         };
+        let mut folder = None;
         match meta.kind {
             FileKind::File => {
                 let file = look::open_file(&self.dir, name)?;
@@ -154,11 +157,16 @@ impl Slot {
                 }
                 return Sight::of_file(File::from(file), meta, keep);
             }
-            FileKind::Directory => meta = look::stat_open(look::open_directory(&self.dir, name)?)?,
+            FileKind::Directory => {
+                let opened = look::open_directory(&self.dir, name)?;
+                meta = look::stat_open(&opened)?;
+                folder = Some(opened);
+            }
             FileKind::Symlink => meta.link_target = Some(look::read_link(&self.dir, name)?),
             _ => {}
         }
-        Ok(Sight { state: State::Present(Box::new(Present { meta, sha256: None })), file: None, content: None })
+        let state = State::Present(Box::new(Present { meta, sha256: None }));
+        Ok(Sight { state, file: None, folder, content: None })
     }
 
     /// What the directory says of itself.
@@ -180,6 +188,16 @@ impl Slot {
 }
 
 impl Sight {
+    /// Nothing is there.
+    pub(super) fn absent() -> Self {
+        Self { state: State::Absent, file: None, folder: None, content: None }
+    }
+
+    /// The file or folder that was looked at, open: what happens to it happens to that inode, whatever has its name.
+    pub(super) fn object(&self) -> Option<BorrowedFd<'_>> {
+        self.file.as_ref().map(AsFd::as_fd).or_else(|| self.folder.as_ref().map(AsFd::as_fd))
+    }
+
     fn of_file(mut file: File, meta: FileMeta, keep: u64) -> io::Result<Self> {
         let mut hasher = Hasher::new();
         let mut content = (meta.size <= keep).then(Vec::new);
@@ -206,12 +224,19 @@ impl Sight {
         }
         file.rewind()?;
         let state = State::Present(Box::new(Present { meta, sha256: Some(hasher.finish()) }));
-        Ok(Self { state, file: Some(file), content })
+        Ok(Self { state, file: Some(file), folder: None, content })
     }
 
     /// Looks at the open file once more: how it differs from what was seen, apart from its flags. An object that is no file has
     /// nothing behind its inode that could change.
     pub(super) fn differences_since(&self) -> io::Result<Vec<String>> {
+        if let Some(folder) = &self.folder {
+            let meta = look::stat_open(folder)?;
+            let again = State::Present(Box::new(Present { meta, sha256: None }));
+            let mut differences = comparable(&again).differences(&comparable(&self.state));
+            differences.retain(|name| name != "inode_flags");
+            return Ok(differences);
+        }
         let Some(file) = &self.file else { return Ok(Vec::new()) };
         let mut file = file.try_clone()?;
         file.rewind()?;
@@ -228,12 +253,11 @@ impl Sight {
     }
 }
 
-/// The state in the terms in which two looks at one object are held against each other: inode flags that tell how the file
-/// system stores it, and attributes that sign a particular inode, are left out.
+/// The state in the terms in which two looks at one object are held against each other: attributes that sign a particular inode are
+/// left out.
 pub(super) fn comparable(state: &State) -> State {
     let mut state = state.clone();
     if let State::Present(present) = &mut state {
-        present.meta.inode_flags = present.meta.inode_flags.map(|flags| flags & change::SETTABLE_FLAGS);
         for signature in ["security.ima", "security.evm"] {
             present.meta.xattrs.remove(signature);
         }

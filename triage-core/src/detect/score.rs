@@ -98,11 +98,17 @@ pub(super) fn sums(findings: &[Finding]) -> Vec<Finding> {
     // What findings are about is told apart as their names do it.
     let mut subjects: BTreeMap<FindingId, Vec<&Finding>> = BTreeMap::new();
     for finding in findings {
-        if finding.category.is_evidence_of_compromise() && strength(finding) > 0 {
+        // Signs in different members of an archive are not about one thing.
+        if finding.category.is_evidence_of_compromise() && strength(finding) > 0 && !is_inside(finding) {
             subjects.entry(Finding::id_of(&rule, &finding.subject)).or_default().push(finding);
         }
     }
     subjects.into_values().filter(|signs| signs.len() > 1).filter_map(sum).collect()
+}
+
+/// Says whether it was found in a member of an archive.
+fn is_inside(finding: &Finding) -> bool {
+    finding.evidence.iter().any(|evidence| matches!(evidence, Evidence::Attribute { name, .. } if name == "member"))
 }
 
 fn sum(mut signs: Vec<&Finding>) -> Option<Finding> {

@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 /// The version of the journal format that this version writes.
-pub(super) const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 2;
 
 /// What the first line gives as the digest of the line before it.
 const NOTHING: &str = "0000000000000000000000000000000000000000000000000000000000000000";

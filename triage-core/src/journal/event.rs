@@ -65,6 +65,14 @@ pub struct StepRef {
     pub step: u32,
 }
 
+impl StepRef {
+    /// The name under which the original of this step is put beside what somebody else has put in its place: `NAME.triage-RUN-STEP`.
+    pub(crate) fn beside(&self, path: &EvidencePath) -> EvidencePath {
+        let name = [path.file_name(), format!(".triage-{}-{}", self.run, self.step).as_bytes()].concat();
+        path.parent().unwrap_or_else(EvidencePath::root).join(&name)
+    }
+}
+
 impl FromStr for StepRef {
     type Err = String;
 
@@ -142,7 +150,7 @@ pub enum Event {
 /// What was to be done, for whom, and on what grounds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunStarted {
-    /// 1.
+    /// 2; a run of version 1 has no `alter` and none of the later actions.
     pub format_version: u32,
     /// This run.
     pub run: RunId,
@@ -203,6 +211,8 @@ pub enum Method {
     Exchange,
     /// A new object is made under a private name and renamed to a name that nothing has.
     Place,
+    /// The object keeps its place, inode and content, and gets other metadata. Since version 2.
+    Alter,
 }
 
 /// The names in the object's own directory that a step may use for a moment.
@@ -224,7 +234,7 @@ pub struct Intent {
     pub path: EvidencePath,
     /// How.
     pub method: Method,
-    /// What is there. Its content, if it has one, is in the vault under its digest.
+    /// What is there. Its content, if it has one, is in the vault under its digest, unless the method is to alter.
     pub before: State,
     /// What will be there.
     pub after: State,

@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use crate::sys::look;
 use rustix::fs::{Mode, OFlags};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -24,6 +24,18 @@ pub struct Run {
     pub(super) chain: Chain,
     vault: Vault,
     is_busy: bool,
+    /// Where the last word about each step stands: a run has thousands of steps, and each is asked about several times.
+    words: BTreeMap<u32, Words>,
+    undone: BTreeSet<u32>,
+}
+
+/// The numbers of the lines that tell of a step.
+#[derive(Clone, Copy, Debug, Default)]
+struct Words {
+    intent: Option<usize>,
+    prepared: Option<(u64, u64)>,
+    outcome: Option<usize>,
+    is_dangling: bool,
 }
 
 /// Where a run stands.
@@ -92,7 +104,8 @@ impl Run {
         }
         let plan = serde_json::from_slice(&json).map_err(|error| damaged(&plan_path, error.to_string()))?;
         let started = (**started).clone();
-        Ok(Self { started, plan, chain, vault: open_vault(dir, what)?, is_busy })
+        let (words, undone) = last_words(&chain);
+        Ok(Self { started, plan, chain, vault: open_vault(dir, what)?, is_busy, words, undone })
     }
 
     /// Reads a run folder that lies anywhere, outside of a state folder: a copy, an exhibit.
@@ -144,49 +157,27 @@ impl Run {
 
     /// What the journal says of every step of the plan, in the plan's order.
     pub fn steps(&self) -> Vec<StepRecord<'_>> {
-        let undone = self.undone();
-        self.plan.steps.iter().map(|step| self.step_with(step.number, &undone)).collect()
+        self.plan.steps.iter().map(|step| self.step(step.number)).collect()
     }
 
     /// What the journal says of one step.
     pub fn step(&self, number: u32) -> StepRecord<'_> {
-        self.step_with(number, &self.undone())
-    }
-
-    fn step_with(&self, number: u32, undone: &BTreeSet<u32>) -> StepRecord<'_> {
-        let is_undone = undone.contains(&number);
-        let mut record =
-            StepRecord { number, intent: None, prepared: None, outcome: None, is_dangling: false, is_undone };
-        for line in &self.chain.lines {
-            match &line.event {
-                Event::Intent(intent) if intent.step == number => {
-                    record.intent = Some(intent);
-                    record.prepared = None;
-                    record.is_dangling = true;
-                }
-                Event::Prepared { step, device, inode } if *step == number => {
-                    record.prepared = Some((*device, *inode));
-                }
-                Event::Outcome(outcome) if outcome.step == number => {
-                    record.outcome = Some(outcome);
-                    record.is_dangling = false;
-                }
-                _ => {}
-            }
+        let words = self.words.get(&number).copied().unwrap_or_default();
+        let event = |at: Option<usize>| at.and_then(|at| self.chain.lines.get(at)).map(|line| &line.event);
+        StepRecord {
+            number,
+            intent: match event(words.intent) {
+                Some(Event::Intent(intent)) => Some(intent),
+                _ => None,
+            },
+            prepared: words.prepared,
+            outcome: match event(words.outcome) {
+                Some(Event::Outcome(outcome)) => Some(outcome),
+                _ => None,
+            },
+            is_dangling: words.is_dangling,
+            is_undone: self.undone.contains(&number),
         }
-        record
-    }
-
-    fn undone(&self) -> BTreeSet<u32> {
-        let mut undone = BTreeSet::new();
-        for line in &self.chain.lines {
-            match &line.event {
-                Event::RolledBack { steps, .. } => undone.extend(steps),
-                Event::Reapplied { steps, .. } => undone.retain(|step| !steps.contains(step)),
-                _ => {}
-            }
-        }
-        undone
     }
 
     /// The step whose intent has no outcome; at most one can be.
@@ -229,6 +220,30 @@ impl Run {
         let record = self.step(number);
         Some((&record.intent?.parent, record.outcome?.parent.as_ref()?))
     }
+}
+
+fn last_words(chain: &Chain) -> (BTreeMap<u32, Words>, BTreeSet<u32>) {
+    let mut words: BTreeMap<u32, Words> = BTreeMap::new();
+    let mut undone = BTreeSet::new();
+    for (at, line) in chain.lines.iter().enumerate() {
+        match &line.event {
+            Event::Intent(intent) => {
+                let word = words.entry(intent.step).or_default();
+                (word.intent, word.prepared, word.is_dangling) = (Some(at), None, true);
+            }
+            Event::Prepared { step, device, inode } => {
+                words.entry(*step).or_default().prepared = Some((*device, *inode));
+            }
+            Event::Outcome(outcome) => {
+                let word = words.entry(outcome.step).or_default();
+                (word.outcome, word.is_dangling) = (Some(at), false);
+            }
+            Event::RolledBack { steps, .. } => undone.extend(steps),
+            Event::Reapplied { steps, .. } => undone.retain(|step| !steps.contains(step)),
+            _ => {}
+        }
+    }
+    (words, undone)
 }
 
 fn read_file(dir: impl AsFd, name: &[u8]) -> io::Result<Vec<u8>> {

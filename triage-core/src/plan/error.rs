@@ -23,6 +23,14 @@ pub enum PlanError {
         /// The action.
         action: &'static str,
     },
+    /// A value of a playbook step came to something that its action cannot read.
+    #[error("step `{step}`: {detail}")]
+    Value {
+        /// Playbook and step.
+        step: String,
+        /// What it came to.
+        detail: String,
+    },
     /// The plan is larger than any plan of ours.
     #[error("the plan has {size_bytes} bytes, and at most {limit_bytes} are read")]
     TooLarge {
@@ -36,7 +44,7 @@ pub enum PlanError {
     Malformed(#[source] serde_json::Error),
     /// A plan of another version.
     #[error(
-        "the plan has format version {found}, and this triage reads version {known}: make the plan again with this triage"
+        "the plan has format version {found}, and this triage reads versions up to {known}: make the plan again with this triage"
     )]
     Version {
         /// Its version.

@@ -14,8 +14,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// The version that is written and read.
-pub(super) const VERSION: u32 = 1;
+/// The version that is written; those before it are read too.
+pub(crate) const VERSION: u32 = 2;
 /// The largest plan that is read, in bytes.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -36,7 +36,7 @@ impl Plan {
         }
         // The version first: a later one may have fields, statuses and actions that this library cannot read.
         let versioned: Versioned = serde_json::from_slice(bytes).map_err(PlanError::Malformed)?;
-        if versioned.format_version != u64::from(VERSION) {
+        if !(1..=u64::from(VERSION)).contains(&versioned.format_version) {
             return Err(PlanError::Version { found: versioned.format_version, known: VERSION });
         }
         let plan: Self = serde_json::from_slice(bytes).map_err(PlanError::Malformed)?;
@@ -188,10 +188,10 @@ mod tests {
 
     #[test]
     fn a_later_version_is_refused_with_a_hint_whatever_else_it_holds() {
-        let error = Plan::from_json(br#"{"format_version": 2, "stages": []}"#).unwrap_err();
+        let error = Plan::from_json(br#"{"format_version": 3, "stages": []}"#).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the plan has format version 2, and this triage reads version 1: make the plan again with this triage"
+            "the plan has format version 3, and this triage reads versions up to 2: make the plan again with this triage"
         );
     }
 

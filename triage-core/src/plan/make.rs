@@ -1,19 +1,14 @@
 //! Making a plan: findings and playbooks in, ordered steps with what was seen out. Reads through the source only, writes nothing.
 
 use super::file::VERSION;
-use super::{Affects, Plan, PlanError, Risk, Step, StepStatus, login};
-use crate::action::{Action, Change, EDIT_LIMIT, Obstacle, Present, State, matching_lines, observe};
-use crate::model::{
-    Digest, EvidencePath, FileKind, Finding, FindingId, Gap, GapReason, HostIdentity, Outcome, RawText, Subject,
-    Timestamp, escape,
-};
-use crate::playbook::{ActionKind, Facts, Phase, Playbook, PlaybookStep};
-use crate::source::{Source, SourceError};
-use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-
-/// How many more lines than were seen may go: the intruder's loop adds the same line again between plan and run.
-const RESPAWN_ALLOWANCE: u64 = 16;
+use super::scene::Scene;
+use super::target::{Target, Task, sort, tasks};
+use super::{Affects, Plan, PlanError};
+use crate::action::Change;
+use crate::model::{EvidencePath, Finding, HostIdentity, Outcome, Timestamp};
+use crate::playbook::Playbook;
+use crate::source::Source;
+use std::collections::BTreeMap;
 
 /// What a plan is made from.
 pub struct PlanRequest<'a> {
@@ -21,6 +16,10 @@ pub struct PlanRequest<'a> {
     pub findings: &'a [Finding],
     /// What to do about it, in this order.
     pub playbooks: &'a [Playbook],
+    /// What a person says: inputs of the playbooks, by name.
+    pub inputs: &'a BTreeMap<String, String>,
+    /// Where good copies of files are: a bundle, a tree, a vault.
+    pub material: Option<&'a dyn Source>,
     /// Where the objects are looked at: the host itself, an image or a bundle of it.
     pub source: &'a dyn Source,
     /// The host.
@@ -44,8 +43,8 @@ pub struct PlanRequest<'a> {
 /// # Errors
 /// [`PlanError::Playbook`] when an expression fails, [`PlanError::Subject`] when a step selects what its action cannot take.
 pub fn make(request: &PlanRequest<'_>) -> Result<Outcome<Plan>, PlanError> {
-    let tasks = tasks(request)?;
-    let mut scene = Scene { source: request.source, objects: BTreeMap::new(), gaps: Vec::new() };
+    let mut scene = Scene::new(request.source, request.material);
+    let tasks = tasks(request, &mut scene)?;
     let tasks = swallow_edits(tasks, &mut scene);
 
     let mut steps = Vec::new();
@@ -71,390 +70,50 @@ pub fn make(request: &PlanRequest<'_>) -> Result<Outcome<Plan>, PlanError> {
     Ok(Outcome { value: plan, gaps: scene.gaps })
 }
 
-/// What is done to which object: the key under which requests are one task.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Target {
-    Quarantine(EvidencePath),
-    Edit(EvidencePath),
-    /// Shadow file and name.
-    Lock(EvidencePath, RawText),
-}
-
-impl Target {
-    fn path(&self) -> &EvidencePath {
-        match self {
-            Self::Quarantine(path) | Self::Edit(path) | Self::Lock(path, _) => path,
-        }
-    }
-}
-
-/// Where a task stands in the plan: phase, playbook, step.
-type Rank = (Phase, usize, usize);
-
-/// All that findings and playbooks want of one object in one way.
-struct Task<'a> {
-    target: Target,
-    rank: Rank,
-    playbook: &'a Playbook,
-    step: &'a PlaybookStep,
-    risk: Risk,
-    affects: BTreeSet<Affects>,
-    findings: BTreeSet<FindingId>,
-    /// The contents that were convicted.
-    digests: BTreeSet<Digest>,
-    lines: BTreeSet<RawText>,
-}
-
-impl Task<'_> {
-    fn absorb(&mut self, risk: Risk, affects: &[Affects]) {
-        self.risk = self.risk.max(risk);
-        self.affects.extend(affects);
-    }
-}
-
-/// Evaluates the playbooks and brings together what is about one object. In the order of the plan.
-fn tasks<'a>(request: &PlanRequest<'a>) -> Result<Vec<Task<'a>>, PlanError> {
-    let facts = Facts::new(request.findings, &request.host);
-    let mut tasks: BTreeMap<Target, Task<'a>> = BTreeMap::new();
-    let playbooks: &'a [Playbook] = request.playbooks;
-    for (book, playbook) in playbooks.iter().enumerate() {
-        for (order, step) in playbook.steps.iter().enumerate() {
-            let rank = (step.phase, book, order);
-            for index in playbook.select(step, &facts).map_err(PlanError::Playbook)? {
-                let Some(finding) = request.findings.get(index) else { continue };
-                let target = target_of(playbook, step, finding)?;
-                let task = tasks.entry(target.clone()).or_insert_with(|| Task {
-                    target,
-                    rank,
-                    playbook,
-                    step,
-                    risk: step.risk,
-                    affects: BTreeSet::new(),
-                    findings: BTreeSet::new(),
-                    digests: BTreeSet::new(),
-                    lines: BTreeSet::new(),
-                });
-                task.absorb(step.risk, &step.affects);
-                if rank < task.rank {
-                    (task.rank, task.playbook, task.step) = (rank, playbook, step);
-                }
-                task.findings.insert(finding.id.clone());
-                match &finding.subject {
-                    Subject::File { sha256, .. } => task.digests.extend(sha256),
-                    Subject::CronEntry { text, .. } | Subject::Line { text, .. } => {
-                        task.lines.insert(text.clone());
-                    }
-                    _ => {}
-                }
-            }
-        }
-    }
-    let mut tasks: Vec<Task<'a>> = tasks.into_values().collect();
-    tasks.sort_by(|a, b| (a.rank, a.target.path(), &a.target).cmp(&(b.rank, b.target.path(), &b.target)));
-    Ok(tasks)
-}
-
-fn target_of(playbook: &Playbook, step: &PlaybookStep, finding: &Finding) -> Result<Target, PlanError> {
-    Ok(match (step.action, &finding.subject) {
-        (ActionKind::QuarantineFile, Subject::File { path, .. }) => Target::Quarantine(path.clone()),
-        (ActionKind::RemoveLines, Subject::CronEntry { path, .. } | Subject::Line { path, .. }) => {
-            Target::Edit(path.clone())
-        }
-        (ActionKind::LockAccount, Subject::Account { path, name }) => Target::Lock(shadow_beside(path), name.clone()),
-        (action, subject) => {
-            return Err(PlanError::Subject {
-                step: format!("{}#{}", playbook.name, step.id),
-                finding: escape(finding.id.0.as_bytes()),
-                kind: subject.kind(),
-                action: action.as_str(),
-            });
-        }
-    })
-}
-
-/// The shadow file that belongs to an account file.
-fn shadow_beside(accounts: &EvidencePath) -> EvidencePath {
-    accounts.parent().unwrap_or_else(EvidencePath::root).join(b"shadow")
-}
-
 /// A file that can go into quarantine is not edited before: its lines go with it, and at the earlier of both places in the plan.
 /// Where the quarantine is refused, the edit stays.
 fn swallow_edits<'a>(tasks: Vec<Task<'a>>, scene: &mut Scene<'_>) -> Vec<Task<'a>> {
-    let (mut quarantines, mut others): (Vec<_>, Vec<_>) =
-        tasks.into_iter().partition(|task| matches!(task.target, Target::Quarantine(_)));
+    let (mut quarantines, mut others) = (Vec::new(), Vec::new());
+    let mut edits: BTreeMap<EvidencePath, Vec<Task<'a>>> = BTreeMap::new();
+    for task in tasks {
+        match &task.target {
+            Target::Quarantine(_) => quarantines.push(task),
+            target if target.goes_with_the_file() => edits.entry(target.path().clone()).or_default().push(task),
+            _ => others.push(task),
+        }
+    }
     for quarantine in &mut quarantines {
-        let goes = scene.action(quarantine).is_some_and(|action| {
-            let seen = scene.look(action.path());
-            action.change(&seen.state, None) == Ok(Change::Remove)
+        let Some(swallowed) = edits.remove(quarantine.target.path()) else { continue };
+        let goes = scene.action(quarantine).is_some_and(|proposed| {
+            let seen = scene.look(proposed.action.path());
+            proposed.action.change(&seen.state, None) == Ok(Change::Remove)
         });
         if !goes {
+            others.extend(swallowed);
             continue;
         }
-        others.retain_mut(|edit| {
-            let is_swallowed = matches!(&edit.target, Target::Edit(path) if path == quarantine.target.path());
-            if is_swallowed {
-                quarantine.rank = quarantine.rank.min(edit.rank);
-                let affects: Vec<Affects> = edit.affects.iter().copied().collect();
-                quarantine.absorb(edit.risk, &affects);
-                quarantine.findings.append(&mut edit.findings);
-            }
-            !is_swallowed
-        });
+        for mut edit in swallowed {
+            quarantine.rank = quarantine.rank.min(edit.rank);
+            let affects: Vec<Affects> = edit.affects.iter().copied().collect();
+            quarantine.absorb(edit.risk, &affects);
+            quarantine.findings.append(&mut edit.findings);
+        }
     }
     let mut tasks = quarantines;
     tasks.append(&mut others);
-    tasks.sort_by(|a, b| (a.rank, a.target.path(), &a.target).cmp(&(b.rank, b.target.path(), &b.target)));
+    tasks.extend(edits.into_values().flatten());
+    sort(&mut tasks);
     tasks
-}
-
-/// One object, as it was seen or as the steps so far leave it.
-#[derive(Clone)]
-struct Seen {
-    state: State,
-    content: Option<Vec<u8>>,
-    /// Why its content, or more, is not known.
-    obstacle: Option<String>,
-    /// What to tell of an object that could not be looked at.
-    gap: Option<Gap>,
-    /// Nothing at all could be learned of it; `state` means nothing.
-    is_dark: bool,
-}
-
-impl Seen {
-    /// What a step leaves.
-    fn left(state: State, content: Option<Vec<u8>>) -> Self {
-        Self { state, content, obstacle: None, gap: None, is_dark: false }
-    }
-}
-
-/// The host as the plan sees it: every object is looked at once, and changes as the steps go on.
-struct Scene<'a> {
-    source: &'a dyn Source,
-    objects: BTreeMap<EvidencePath, Seen>,
-    gaps: Vec<Gap>,
-}
-
-impl Scene<'_> {
-    fn look(&mut self, path: &EvidencePath) -> Seen {
-        if let Some(seen) = self.objects.get(path) {
-            return seen.clone();
-        }
-        let seen = match observe(self.source, path, EDIT_LIMIT) {
-            Ok((state, content)) => {
-                let is_unknown = matches!(&state, State::Present(p) if p.meta.is_file() && p.sha256.is_none());
-                let obstacle = is_unknown.then(|| format!("its content is not in {}", self.source.label()));
-                Seen { obstacle, ..Seen::left(state, content) }
-            }
-            Err(error) => {
-                let why = reason(&error);
-                let gap = Some(Gap::new(path.clone(), gap_reason(&error), why.clone()));
-                let meta = self.source.metadata(path).ok().flatten();
-                let is_dark = meta.is_none();
-                let state = meta.map_or(State::Absent, |meta| State::Present(Box::new(Present { meta, sha256: None })));
-                Seen { state, content: None, obstacle: Some(why), gap, is_dark }
-            }
-        };
-        self.objects.insert(path.clone(), seen.clone());
-        seen
-    }
-
-    /// The action of a task. None, and a gap, for a file that nobody knows the content of, so that no step could name it.
-    fn action(&mut self, task: &Task<'_>) -> Option<Action> {
-        let path = task.target.path().clone();
-        let seen = self.look(&path);
-        match &task.target {
-            Target::Quarantine(_) => {
-                let found = match &seen.state {
-                    State::Present(present) => present.sha256,
-                    State::Absent => None,
-                };
-                // A finding by name alone convicts what is there now.
-                let convicted = match found {
-                    Some(found) if task.digests.is_empty() || task.digests.contains(&found) => Some(found),
-                    _ => task.digests.first().copied(),
-                };
-                let Some(sha256) = convicted else {
-                    self.gaps.push(seen.gap.clone().unwrap_or_else(|| unnamed(path, &seen)));
-                    return None;
-                };
-                Some(Action::QuarantineFile { path, sha256 })
-            }
-            Target::Edit(_) => {
-                let lines: Vec<RawText> = task.lines.iter().cloned().collect();
-                let seen_lines = seen.content.as_deref().map_or(0, |content| matching_lines(&lines, content));
-                let max = seen_lines.max(lines.len() as u64) + RESPAWN_ALLOWANCE;
-                Some(Action::RemoveLines { path, lines, max })
-            }
-            Target::Lock(_, name) => Some(Action::LockAccount { path, name: name.clone() }),
-        }
-    }
-
-    fn step(&mut self, task: Task<'_>) -> Option<Step> {
-        let action = self.action(&task)?;
-        let path = action.path().clone();
-        let before = self.look(&path);
-        self.gaps.extend(before.gap.clone());
-        if before.is_dark {
-            // There is a gap; a step that claims the object's absence would be a lie.
-            return None;
-        }
-        let (status, after, preview) = self.judge(&action, &before);
-        if status == StepStatus::WouldChange {
-            self.objects.insert(path, after.clone());
-        }
-        Some(Step {
-            number: 0,
-            title: title(&task, &action),
-            action,
-            status,
-            before: before.state,
-            after: after.state,
-            preview,
-            risk: task.risk,
-            affects: task.affects.into_iter().collect(),
-            findings: task.findings.into_iter().collect(),
-            source: format!("{}#{}", task.playbook.name, task.step.id),
-            restores_malicious: false,
-        })
-    }
-
-    /// What becomes of the object: status, the object afterwards, and the preview.
-    fn judge(&mut self, action: &Action, before: &Seen) -> (StepStatus, Seen, String) {
-        let path = action.path();
-        let unchanged = |status: StepStatus, why: &str| (status, before.clone(), format!("{why}\n"));
-        let is_gone = before.state == State::Absent;
-        if is_gone && !matches!(action, Action::LockAccount { .. }) {
-            return unchanged(StepStatus::NoOp, &format!("{path} is already gone"));
-        }
-        let change = action.change(&before.state, before.content.as_deref());
-        let refused = match (&change, &before.obstacle) {
-            (Ok(_), _) => None,
-            // What must not be done in any case is blocked, whether the content is known or not.
-            (Err(Obstacle::Blocked(why)), None) => Some(StepStatus::Blocked { why: why.clone() }),
-            (Err(_), Some(why)) => Some(StepStatus::CannotKnow { why: why.clone() }),
-            (Err(_), None) if is_gone => Some(StepStatus::Blocked { why: format!("there is no {path}") }),
-            (Err(Obstacle::Stale(why)), None) => {
-                Some(StepStatus::Blocked { why: format!("{why}: it is not what the finding is about, scan again") })
-            }
-        };
-        if let Some(status) = refused {
-            let why = match &status {
-                StepStatus::Blocked { why } | StepStatus::CannotKnow { why } => format!("{path} stays as it is: {why}"),
-                _ => String::new(),
-            };
-            return unchanged(status, &why);
-        }
-        let change = change.unwrap_or(Change::Nothing);
-        let preview = action.preview(&before.state, before.content.as_deref(), &change);
-        let after = match &change {
-            Change::Nothing | Change::Put => return (StepStatus::NoOp, before.clone(), preview),
-            Change::Remove => Seen::left(State::Absent, None),
-            Change::Rewrite(new) => Seen::left(rewritten(&before.state, new), Some(new.clone())),
-        };
-        if login::concerns(path) && self.locks_everybody_out(path, &after) {
-            let why = "nobody could log in any more: give root a password or a key of yours first".to_owned();
-            let text = format!("{path} stays as it is: {why}");
-            return unchanged(StepStatus::Blocked { why }, &text);
-        }
-        (StepStatus::WouldChange, after, preview)
-    }
-
-    /// Says whether somebody can log in now and nobody could once `path` is `after`.
-    fn locks_everybody_out(&mut self, path: &EvidencePath, after: &Seen) -> bool {
-        let now = login::is_possible(&mut |wanted| self.text(wanted));
-        let then =
-            login::is_possible(&mut |wanted| if wanted == path { after.content.clone() } else { self.text(wanted) });
-        // A file that is not there any more gives no way in.
-        now == Some(true) && then != Some(true)
-    }
-
-    /// The content of a file that matters for logins. That one cannot be read is no gap of the plan.
-    fn text(&mut self, path: &EvidencePath) -> Option<Vec<u8>> {
-        self.look(path).content
-    }
-}
-
-/// The file after a rewrite: content and size are new, times and place on the disk are not promised, the rest stays.
-fn rewritten(before: &State, new: &[u8]) -> State {
-    let State::Present(present) = before else { return State::Absent };
-    let mut meta = present.meta.clone();
-    meta.size = new.len() as u64;
-    (meta.mtime, meta.atime, meta.ctime, meta.btime, meta.inode) = (None, None, None, None, None);
-    State::Present(Box::new(Present { meta, sha256: Some(Digest::of(new)) }))
-}
-
-fn title(task: &Task<'_>, action: &Action) -> String {
-    let count = match action {
-        Action::RemoveLines { lines, .. } => lines.len(),
-        _ => task.findings.len(),
-    };
-    let name = match &task.target {
-        Target::Lock(_, name) => name.to_string(),
-        _ => escape(task.target.path().file_name()),
-    };
-    let path = task.target.path().to_string();
-    // One pass, so that a name that looks like a placeholder is not filled in.
-    let mut out = String::new();
-    let mut rest = task.step.title.as_str();
-    while let Some((head, tail)) = rest.split_once('{') {
-        let (word, tail) = tail.split_once('}').unwrap_or((tail, ""));
-        out.push_str(head);
-        match word {
-            "path" => out.push_str(&path),
-            "name" => out.push_str(&name),
-            "count" => out.push_str(&count.to_string()),
-            // The loader lets no other word pass.
-            _ => {}
-        }
-        rest = tail;
-    }
-    out.push_str(rest);
-    out
-}
-
-/// The gap for a file that was convicted by its name and has no content that a step could name.
-fn unnamed(path: EvidencePath, seen: &Seen) -> Gap {
-    match &seen.state {
-        State::Absent => {
-            Gap::new(path, GapReason::Vanished, "it was convicted by its name and is gone: nothing is planned for it")
-        }
-        State::Present(present) if present.meta.kind != FileKind::File => {
-            let detail = format!(
-                "it is a {}: only regular files go into quarantine, see to it by hand",
-                present.meta.kind.as_str()
-            );
-            Gap::new(path, GapReason::NotRegular, detail)
-        }
-        State::Present(_) => {
-            let why = seen.obstacle.clone().unwrap_or_default();
-            Gap::new(path, GapReason::Unreadable, format!("nothing is planned for it, because {why}"))
-        }
-    }
-}
-
-fn reason(error: &SourceError) -> String {
-    match error {
-        SourceError::Io { source, .. } => format!("{error}: {source}"),
-        error => error.to_string(),
-    }
-}
-
-fn gap_reason(error: &SourceError) -> GapReason {
-    match error {
-        SourceError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-            GapReason::PermissionDenied
-        }
-        SourceError::Io { .. } => GapReason::ReadFailed,
-        SourceError::Damaged { .. } => GapReason::Damaged,
-        _ => GapReason::Unsupported,
-    }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
     use super::*;
-    use crate::model::{Category, FileMeta, Mode, Severity};
+    use crate::action::{Action, State};
+    use crate::model::{Category, Digest, FileKind, FileMeta, GapReason, Mode, RawText, Severity, Subject};
+    use crate::plan::scene::RESPAWN_ALLOWANCE;
+    use crate::plan::{Risk, StepStatus};
     use crate::playbook::builtin;
     use crate::source::fake::FakeRoot;
     use proptest::prelude::*;
@@ -466,11 +125,11 @@ pub(super) mod tests {
     const PASSWD: &[u8] =
         b"root:x:0:0:root:/root:/bin/bash\nsupports:x:0:0::/root:/bin/bash\nsugarmaint:x:0:0::/root:/bin/bash\n";
 
-    fn path(bytes: impl AsRef<[u8]>) -> EvidencePath {
+    pub(in crate::plan) fn path(bytes: impl AsRef<[u8]>) -> EvidencePath {
         EvidencePath::new(bytes).unwrap()
     }
 
-    fn finding(rule: &str, category: Category, subject: Subject) -> Finding {
+    pub(in crate::plan) fn finding(rule: &str, category: Category, subject: Subject) -> Finding {
         Finding::new(rule, "t", (category, Severity::Critical, 95), subject, Vec::new())
     }
 
@@ -484,7 +143,7 @@ pub(super) mod tests {
         finding("TR-CRON-0001", Category::Persistence, subject)
     }
 
-    fn account(name: &str) -> Finding {
+    pub(in crate::plan) fn account(name: &str) -> Finding {
         let subject = Subject::Account { path: path("/etc/passwd"), name: RawText::from(name) };
         finding("TR-ACCOUNT-0001", Category::Account, subject)
     }
@@ -501,10 +160,16 @@ pub(super) mod tests {
         plan_with(source, findings, &[builtin("freepbx/web-shell").unwrap().unwrap()])
     }
 
-    fn plan_with(source: &dyn Source, findings: &[Finding], playbooks: &[Playbook]) -> Outcome<Plan> {
+    pub(in crate::plan) fn plan_with(
+        source: &dyn Source,
+        findings: &[Finding],
+        playbooks: &[Playbook],
+    ) -> Outcome<Plan> {
         make(&PlanRequest {
             findings,
             playbooks,
+            inputs: &BTreeMap::new(),
+            material: None,
             source,
             host: host(),
             target: "/".to_owned(),
@@ -674,12 +339,21 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_link_that_was_convicted_by_its_name_is_a_gap() {
+    fn a_link_that_was_convicted_by_its_name_goes_and_a_folder_is_a_gap() {
         let mut link = FileMeta::bare(FileKind::Symlink, Mode::new(0o777), 11);
         link.link_target = Some(RawText::from("/etc/passwd"));
+        let at = |sha256| Subject::File { path: path("/var/www/html/a.php"), sha256 };
         let source = FakeRoot::new().object("/var/www/html/a.php", link, b"");
-        let subject = Subject::File { path: path("/var/www/html/a.php"), sha256: None };
-        let outcome = plan_of(&source, &[finding("TR-IOC-0001", Category::WebShell, subject)]);
+        let found = |sha256| [finding("TR-IOC-0001", Category::WebShell, at(sha256))];
+        let outcome = plan_of(&source, &found(None));
+        let Action::QuarantineSpecial { points_to, .. } = &outcome.value.steps[0].action else { panic!() };
+        assert_eq!(*points_to, Some(RawText::from("/etc/passwd")));
+        assert_eq!(outcome.value.steps[0].status, StepStatus::WouldChange);
+        // A content was convicted, and a link was put in its place since: that is another thing.
+        let swapped = plan_of(&source, &found(Some(Digest::of(SHELL)))).value;
+        assert!(matches!(swapped.steps[0].status, StepStatus::Blocked { .. }));
+        let folder = FileMeta::bare(FileKind::Directory, Mode::new(0o755), 0);
+        let outcome = plan_of(&FakeRoot::new().object("/var/www/html/a.php", folder, b""), &found(None));
         assert!(outcome.value.steps.is_empty());
         assert_eq!(outcome.gaps[0].reason, GapReason::NotRegular);
     }

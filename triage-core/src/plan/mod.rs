@@ -4,11 +4,15 @@
 //! step's expectation. The dry run *is* the plan.
 
 mod error;
+#[cfg(test)]
+mod expansion;
 pub mod file;
 mod login;
 mod make;
+mod scene;
 mod step;
 mod subset;
+mod target;
 
 pub use crate::playbook::{Affects, Risk};
 pub use error::PlanError;

@@ -67,7 +67,7 @@ pub struct Step {
 /// A plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// 1.
+    /// 2; a plan of version 1 has the first four actions only.
     pub format_version: u32,
     /// `triage` and its version.
     pub tool: String,
@@ -84,6 +84,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Says whether this version of the library reads the plan's version.
+    pub fn is_of_a_known_version(&self) -> bool {
+        (1..=super::file::VERSION).contains(&self.format_version)
+    }
+
     /// The digest that `apply --digest` compares: SHA-256 of the plan file's bytes as [`Plan::to_json`] writes them.
     pub fn digest(&self) -> Digest {
         Digest::of(self.to_json().as_bytes())

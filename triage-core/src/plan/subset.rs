@@ -1,6 +1,7 @@
 //! A part of a plan is a plan of its own, with a digest of its own.
 
-use super::{Plan, PlanError, StepStatus};
+use super::{Plan, PlanError, Risk, Step, StepStatus};
+use crate::model::EvidencePath;
 use std::collections::BTreeSet;
 
 impl Plan {
@@ -20,6 +21,33 @@ impl Plan {
     pub fn skip(&self, numbers: &[u32]) -> Result<Self, PlanError> {
         self.known(numbers)?;
         self.keep(|number| !numbers.contains(&number))
+    }
+
+    /// The plan without the steps of a greater risk and without those that build on them; and which these are.
+    pub fn at_most(&self, risk: Risk) -> (Self, Vec<u32>) {
+        self.without(|step| step.risk > risk)
+    }
+
+    /// The plan without the steps of these numbers and without those that build on them; and which all these are.
+    pub fn leave_out(&self, numbers: &[u32]) -> (Self, Vec<u32>) {
+        self.without(|step| numbers.contains(&step.number))
+    }
+
+    fn without(&self, is_unwanted: impl Fn(&Step) -> bool) -> (Self, Vec<u32>) {
+        let mut lost: BTreeSet<&EvidencePath> = BTreeSet::new();
+        let mut dropped = Vec::new();
+        for step in &self.steps {
+            let is_lost = lost.contains(step.action.path());
+            if is_unwanted(step) || is_lost {
+                dropped.push(step.number);
+                if step.status == StepStatus::WouldChange {
+                    lost.insert(step.action.path());
+                }
+            }
+        }
+        let mut part = self.clone();
+        part.steps.retain(|step| !dropped.contains(&step.number));
+        (part, dropped)
     }
 
     fn known(&self, numbers: &[u32]) -> Result<(), PlanError> {
@@ -65,6 +93,23 @@ mod tests {
         assert_eq!(plan.skip(&[]).unwrap(), plan);
         assert!(matches!(plan.only(&[99]), Err(PlanError::NoSuchStep { number: 99 })));
         assert!(matches!(plan.skip(&[0]), Err(PlanError::NoSuchStep { number: 0 })));
+    }
+
+    #[test]
+    fn steps_of_a_greater_risk_go_with_what_builds_on_them() {
+        let plan = sample();
+        let (part, dropped) = plan.at_most(Risk::Low);
+        assert!(!dropped.is_empty() && part.steps.iter().all(|step| step.risk == Risk::Low));
+        assert_eq!(plan.at_most(Risk::High), (plan.clone(), Vec::new()));
+        let locks: Vec<u32> = plan
+            .steps
+            .iter()
+            .filter(|step| matches!(step.action, Action::LockAccount { .. }))
+            .map(|step| step.number)
+            .collect();
+        let (part, dropped) = plan.leave_out(&locks[..1]);
+        assert_eq!(dropped, locks, "the second lock begins with what the first leaves");
+        assert_eq!(Plan::from_json(part.to_json().as_bytes()).unwrap(), part);
     }
 
     #[test]

@@ -20,6 +20,26 @@ pub enum PlaybookError {
     /// Something in the file is wrong.
     #[error("{0}")]
     Invalid(Box<Mistake>),
+    /// A value for an input that is wrong.
+    #[error("input `{name}`: {detail}")]
+    Input {
+        /// The input, escaped.
+        name: String,
+        /// What is wrong.
+        detail: String,
+        /// What it is for, or what was probably meant.
+        hint: Option<String>,
+    },
+    /// What a playbook does depends on an input that has no value.
+    #[error("playbook `{playbook}` needs input `{name}`: {description}")]
+    MissingInput {
+        /// The playbook.
+        playbook: String,
+        /// The input.
+        name: String,
+        /// What it is for.
+        description: String,
+    },
     /// An expression failed on the findings at hand.
     #[error("playbook `{name}`, step `{step}`: {detail}")]
     Evaluation {

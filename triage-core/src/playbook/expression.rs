@@ -6,12 +6,13 @@
 //! The interpreter has no limit of its own. Expressions cannot loop but over lists, so the work is bounded before the start: by
 //! the length of the expression, how deep its loops are nested, and how often it goes through the findings.
 
+use super::{InputValue, Inputs};
 use crate::model::{Category, Finding, HostIdentity, Severity, Subject, escape, suggestion};
 use cel::common::ast::operators;
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
 use cel::objects::{Key, Map, Value};
 use cel::{Context, ExecutionError, Program};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ const MAX_ROUNDS: u64 = 10_000_000;
 /// What a list that is neither the findings nor written out is reckoned as.
 const SHORT_LIST: u64 = 16;
 
-const VARIABLES: [&str; 2] = ["findings", "host"];
+const VARIABLES: [&str; 3] = ["findings", "host", "inputs"];
 const FUNCTIONS: [&str; 6] = ["severity", "size", "contains", "startsWith", "endsWith", "has"];
 /// Every field that a finding, its subject or the host has.
 const FIELDS: [&str; 16] = [
@@ -52,6 +53,8 @@ pub(super) struct Expression {
     text: String,
     program: Program,
     loops: Loops,
+    /// The inputs that it needs.
+    inputs: BTreeSet<String>,
 }
 
 /// What is wrong with an expression, and where in it, if that is known.
@@ -77,8 +80,9 @@ impl fmt::Debug for Expression {
 }
 
 impl Expression {
-    /// Compiles an expression and holds its names and words against what there is.
-    pub(super) fn compile(text: &str) -> Result<Self, Fault> {
+    /// Compiles an expression and holds its names and words against what there is: `inputs` are those of the playbook, `locals` what else
+    /// has a name.
+    pub(super) fn compile(text: &str, inputs: &[&str], locals: &[&str]) -> Result<Self, Fault> {
         if text.len() > MAX_BYTES {
             return Err(fault(
                 None,
@@ -89,15 +93,17 @@ impl Expression {
             let Some(first) = errors.errors.first() else { return fault(None, "it is not an expression") };
             fault(offset_of(text, first.pos), first.msg.lines().next().unwrap_or_default().to_owned())
         })?;
-        let mut check = Check { program: &program, locals: Vec::new(), loops: Loops::default() };
+        let locals = locals.iter().map(|&name| name.to_owned()).collect();
+        let mut check =
+            Check { program: &program, known_inputs: inputs, inputs: BTreeSet::new(), locals, loops: Loops::default() };
         check.visit(program.expression(), 0)?;
-        let loops = check.loops;
-        Ok(Self { text: text.to_owned(), program, loops })
+        let (loops, inputs) = (check.loops, check.inputs);
+        Ok(Self { text: text.to_owned(), program, loops, inputs })
     }
 
     /// The findings that it selects: their indices, ascending, each once.
-    pub(super) fn select(&self, facts: &Facts) -> Result<Vec<usize>, Fault> {
-        let Value::List(items) = self.run(facts)? else {
+    pub(super) fn select(&self, facts: &Facts, inputs: &Inputs) -> Result<Vec<usize>, Fault> {
+        let Value::List(items) = self.run(facts, inputs, None)? else {
             return Err(fault(None, "it does not give a list of findings"));
         };
         let mut indices = Vec::with_capacity(items.len());
@@ -120,20 +126,43 @@ impl Expression {
     }
 
     /// Says whether it holds.
-    pub(super) fn holds(&self, facts: &Facts) -> Result<bool, Fault> {
-        match self.run(facts)? {
+    pub(super) fn holds(&self, facts: &Facts, inputs: &Inputs) -> Result<bool, Fault> {
+        match self.run(facts, inputs, None)? {
             Value::Bool(holds) => Ok(holds),
             _ => Err(fault(None, "it is neither true nor false")),
         }
     }
 
-    fn run(&self, facts: &Facts) -> Result<Value, Fault> {
+    /// The text that it gives for one finding, which it sees as `f`.
+    pub(super) fn text(&self, facts: &Facts, inputs: &Inputs, index: usize) -> Result<String, Fault> {
+        match self.run(facts, inputs, facts.findings.get(index).cloned())? {
+            Value::String(text) => Ok(text.to_string()),
+            Value::Int(number) => Ok(number.to_string()),
+            Value::UInt(number) => Ok(number.to_string()),
+            Value::Bool(holds) => Ok(holds.to_string()),
+            _ => Err(fault(None, "it gives neither text nor a number")),
+        }
+    }
+
+    /// The inputs that it needs.
+    pub(super) fn inputs(&self) -> &BTreeSet<String> {
+        &self.inputs
+    }
+
+    fn run(&self, facts: &Facts, inputs: &Inputs, finding: Option<Value>) -> Result<Value, Fault> {
         let rounds = (facts.count as u64).max(1).saturating_pow(self.loops.over_findings);
         let inner = if self.loops.nesting > 1 { self.loops.longest_list.max(SHORT_LIST) } else { 1 };
         if rounds.saturating_mul(inner) > MAX_ROUNDS {
             return Err(fault(None, format!("it would go through {} findings too often", facts.count)));
         }
-        self.program.execute(&facts.context).map_err(|error| fault(None, first_line(&error)))
+        let mut scope = facts.context.new_inner_scope();
+        let values: HashMap<Key, Value> =
+            inputs.0.iter().map(|(name, value)| (Key::from(name.as_str()), input_value(value))).collect();
+        scope.add_variable_from_value("inputs", Value::Map(Map { map: Arc::new(values) }));
+        if let Some(finding) = finding {
+            scope.add_variable_from_value("f", finding);
+        }
+        self.program.execute(&scope).map_err(|error| fault(None, first_line(&error)))
     }
 }
 
@@ -158,6 +187,8 @@ fn offset_of(text: &str, (line, column): (isize, isize)) -> Option<usize> {
 /// The walk over a compiled expression that finds misspelt names before anything runs.
 struct Check<'a> {
     program: &'a Program,
+    known_inputs: &'a [&'a str],
+    inputs: BTreeSet<String>,
     /// Names that loops have bound.
     locals: Vec<String>,
     loops: Loops,
@@ -169,10 +200,18 @@ impl Check<'_> {
             Expr::Unspecified | Expr::Literal(_) => {}
             Expr::Ident(name) => self.ident(node.id, name)?,
             Expr::Select(select) => {
-                let is_host = matches!(&select.operand.expr, Expr::Ident(name) if name == "host");
-                let known: &[&str] = if is_host { &HOST_FIELDS } else { &FIELDS };
+                let known: &[&str] = match &select.operand.expr {
+                    Expr::Ident(name) if name == "host" => &HOST_FIELDS,
+                    Expr::Ident(name) if name == "inputs" => self.known_inputs,
+                    _ => &FIELDS,
+                };
+                let is_input = matches!(&select.operand.expr, Expr::Ident(name) if name == "inputs");
+                if is_input {
+                    self.inputs.insert(select.field.clone());
+                }
                 if !known.contains(&select.field.as_str()) {
-                    let detail = format!("there is no field `{}`", escape(select.field.as_bytes()));
+                    let what = if is_input { "input" } else { "field" };
+                    let detail = format!("there is no {what} `{}`", escape(select.field.as_bytes()));
                     return Err(self.unknown(node.id, detail, &select.field, known));
                 }
                 self.visit(&select.operand, nesting)?;
@@ -316,6 +355,7 @@ const TYPES: [&str; 5] = ["file", "account", "cron_entry", "line", "module"];
 /// What expressions see.
 pub struct Facts {
     context: Context<'static, 'static>,
+    findings: Arc<Vec<Value>>,
     count: usize,
 }
 
@@ -330,8 +370,9 @@ impl Facts {
     pub fn new(findings: &[Finding], host: &HostIdentity) -> Self {
         let values: Vec<Value> =
             findings.iter().enumerate().map(|(index, finding)| finding_value(index, finding)).collect();
+        let values = Arc::new(values);
         let mut context = Context::default();
-        context.add_variable_from_value("findings", Value::List(Arc::new(values)));
+        context.add_variable_from_value("findings", Value::List(Arc::clone(&values)));
         context.add_variable_from_value(
             "host",
             object([("hostname", Value::from(host.hostname.to_string())), ("marks", Value::from(host.marks.clone()))]),
@@ -339,7 +380,7 @@ impl Facts {
         // The name is ours and no standard function has it; were that to change, `compile` of every built-in playbook would fail
         // its test.
         let _ = context.add_function("severity", severity_rank);
-        Self { context, count: findings.len() }
+        Self { context, findings: values, count: findings.len() }
     }
 }
 
@@ -365,6 +406,14 @@ fn rank(severity: Severity) -> i64 {
 fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
     let map: HashMap<Key, Value> = fields.into_iter().map(|(name, value)| (Key::from(name), value)).collect();
     Value::Map(Map { map: Arc::new(map) })
+}
+
+fn input_value(value: &InputValue) -> Value {
+    match value {
+        InputValue::String(text) => Value::from(text.as_str()),
+        InputValue::Integer(number) => Value::Int(*number),
+        InputValue::Boolean(holds) => Value::Bool(*holds),
+    }
 }
 
 /// Handles and counts that do not fit are those of no list that fits into memory.
@@ -453,7 +502,7 @@ mod tests {
     }
 
     fn select(text: &str, findings: &[Finding]) -> Result<Vec<usize>, Fault> {
-        Expression::compile(text)?.select(&Facts::new(findings, &host()))
+        Expression::compile(text, &[], &[])?.select(&Facts::new(findings, &host()), &Inputs::default())
     }
 
     #[test]
@@ -497,7 +546,7 @@ mod tests {
             ("findings.filter(f, f.title.startWith('x'))", 27, "`startsWith`"),
             ("host.hostnam == 'x'", 0, "`hostname`"),
         ] {
-            let fault = Expression::compile(text).unwrap_err();
+            let fault = Expression::compile(text, &[], &[]).unwrap_err();
             assert!(fault.hint.as_deref().unwrap_or_default().contains(hint), "{text}: {fault:?}");
             let found = fault.at.unwrap();
             assert!(found >= at && found <= at + 11, "{text}: {fault:?}");
@@ -506,7 +555,7 @@ mod tests {
 
     #[test]
     fn broken_expressions_say_where() {
-        let fault = Expression::compile("findings.filter(f, f.confidence >= )").unwrap_err();
+        let fault = Expression::compile("findings.filter(f, f.confidence >= )", &[], &[]).unwrap_err();
         assert!(fault.at.is_some(), "{fault:?}");
         for text in [
             "",
@@ -517,24 +566,24 @@ mod tests {
             "findings.filter(f, f.title == \"\u{202e}\"",
             &"(".repeat(4000),
         ] {
-            assert!(Expression::compile(text).is_err(), "{text}");
+            assert!(Expression::compile(text, &[], &[]).is_err(), "{text}");
         }
-        assert!(Expression::compile(&"1+".repeat(3000)).is_err());
+        assert!(Expression::compile(&"1+".repeat(3000), &[], &[]).is_err());
     }
 
     #[test]
     fn work_is_bounded_before_it_starts() {
         let many: Vec<Finding> = (0..4000).map(|n| file(format!("/{n}").as_bytes(), Severity::High, 80)).collect();
         assert!(select("findings.filter(f, findings.exists(g, g.id == f.id))", &many).is_err());
-        assert!(Expression::compile("[1].map(a, [1].map(b, [1].map(c, c)))").is_err());
+        assert!(Expression::compile("[1].map(a, [1].map(b, [1].map(c, c)))", &[], &[]).is_err());
         assert_eq!(select("findings.filter(f, f.confidence == 80)", &many).unwrap().len(), 4000);
     }
 
     proptest! {
         #[test]
         fn no_text_makes_the_compiler_panic(text in "([a-z.(){}\\[\\]?:&|!<>=+*/%,'\"\\\\0-9 é\n-]|findings|filter\\(f, |f\\.subject|host|severity\\(){0,24}") {
-            if let Ok(expression) = Expression::compile(&text) {
-                let _ = expression.select(&Facts::new(&[file(b"/a", Severity::High, 80)], &host()));
+            if let Ok(expression) = Expression::compile(&text, &[], &[]) {
+                let _ = expression.select(&Facts::new(&[file(b"/a", Severity::High, 80)], &host()), &Inputs::default());
             }
         }
     }

@@ -2,7 +2,8 @@
 
 use super::PlaybookError;
 use super::expression::{Expression, Facts, Fault, specimens};
-use super::{ActionKind, Affects, Phase, Playbook, PlaybookStep, Risk};
+use super::raw::{RawInput, RawPlaybook, RawStep, Versioned};
+use super::{Input, Inputs, Phase, Playbook, PlaybookStep, Value};
 use crate::model::{Digest, HostIdentity, RawText, YamlFile, YamlLimits, escape, suggestion};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -14,43 +15,6 @@ const LIMITS: YamlLimits = YamlLimits { bytes: MAX_BYTES, nodes: 10_000, documen
 /// The version that this library reads.
 const VERSION: u32 = 1;
 const PLACEHOLDERS: [&str; 3] = ["path", "name", "count"];
-
-/// Only the version, whatever else the file has: a later version may have fields that this one does not know.
-#[derive(Deserialize)]
-struct Versioned {
-    format_version: Spanned<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPlaybook {
-    #[serde(rename = "format_version")]
-    _format_version: u32,
-    name: Spanned<String>,
-    title: String,
-    #[serde(default)]
-    description: String,
-    #[serde(default)]
-    references: Vec<String>,
-    steps: Vec<RawStep>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawStep {
-    id: Spanned<String>,
-    title: Spanned<String>,
-    phase: Phase,
-    for_each: Spanned<String>,
-    #[serde(default)]
-    when: Option<Spanned<String>>,
-    action: ActionKind,
-    #[serde(default)]
-    requires: Vec<Spanned<String>>,
-    risk: Risk,
-    #[serde(default)]
-    affects: Vec<Affects>,
-}
 
 impl Playbook {
     /// Loads a playbook: reads it, compiles its expressions and checks that it holds together. `name` is what errors call it.
@@ -73,6 +37,12 @@ impl Playbook {
     }
 }
 
+/// What expressions are tried on.
+struct Trial {
+    facts: Facts,
+    inputs: Inputs,
+}
+
 struct File<'a>(YamlFile<'a>);
 
 impl File<'_> {
@@ -85,7 +55,25 @@ impl File<'_> {
             let hint = Some("lower-case letters, digits and `-`, with one `/` after the family".to_owned());
             return Err(self.mistake(&raw.name, "this cannot be the name of a playbook", hint));
         }
-        let facts = Facts::new(&specimens(), &nobody());
+        let mut inputs = BTreeMap::new();
+        for (name, input) in raw.inputs {
+            let RawInput { kind, description, default } = input.value;
+            if !is_input_name(&name) {
+                let hint = Some("lower-case letters, digits and `_`".to_owned());
+                let detail = format!("`{}` cannot be the name of an input", escape(name.as_bytes()));
+                return Err(PlaybookError::Invalid(self.0.mistake_in(self.0.place(input.referenced), detail, hint)));
+            }
+            let default = match &default {
+                Some(text) => Some(
+                    kind.parse(&text.value)
+                        .map_err(|detail| self.mistake(text, format!("the default: {detail}"), None))?,
+                ),
+                None => None,
+            };
+            inputs.insert(name, Input { kind, description, default });
+        }
+        let specimen = inputs.iter().map(|(name, input)| (name.clone(), input.kind.specimen())).collect();
+        let trial = Trial { facts: Facts::new(&specimens(), &nobody()), inputs: Inputs(specimen) };
         let mut known: BTreeMap<&str, (Phase, usize)> = BTreeMap::new();
         for (order, step) in raw.steps.iter().enumerate() {
             if !is_name(&step.id.value, false) {
@@ -113,55 +101,111 @@ impl File<'_> {
                 }
             }
         }
-        let steps = raw.steps.into_iter().map(|step| self.step(step, &facts)).collect::<Result<_, _>>()?;
+        let steps = raw.steps.into_iter().map(|step| self.step(step, &trial)).collect::<Result<_, _>>()?;
         Ok(Playbook {
             name: raw.name.value,
             title: raw.title,
             description: raw.description,
             references: raw.references,
+            inputs,
             steps,
         })
     }
 
-    fn step(&self, raw: RawStep, facts: &Facts) -> Result<PlaybookStep, PlaybookError> {
+    fn step(&self, raw: RawStep, trial: &Trial) -> Result<PlaybookStep, PlaybookError> {
         self.check_title(&raw.title)?;
-        let for_each = self.compile(&raw.for_each)?;
+        let action = raw.action.value;
+        let for_each = self.compile(&raw.for_each, trial, &[])?;
         // Tried on one finding of each kind, so that what can only fail is found now and not on the day.
-        let selected = for_each.select(facts).map_err(|fault| self.fault(&raw.for_each, fault))?;
+        let selected =
+            for_each.select(&trial.facts, &trial.inputs).map_err(|fault| self.fault(&raw.for_each, fault))?;
         let specimens = specimens();
-        let misfit = selected.iter().filter_map(|&index| specimens.get(index)).find(|f| !raw.action.takes(&f.subject));
+        let misfit = selected.iter().filter_map(|&index| specimens.get(index)).find(|f| !action.takes(&f.subject));
         if let Some(finding) = misfit {
-            let detail = format!(
-                "this selects {} subjects, which `{}` cannot take",
-                finding.subject.kind(),
-                raw.action.as_str()
-            );
-            let hint = Some(format!(
-                "select by `f.subject.type`; `{}` takes {} subjects",
-                raw.action.as_str(),
-                raw.action.subjects()
-            ));
+            let detail =
+                format!("this selects {} subjects, which `{}` cannot take", finding.subject.kind(), action.as_str());
+            let hint =
+                Some(format!("select by `f.subject.type`; `{}` takes {} subjects", action.as_str(), action.subjects()));
             return Err(self.mistake(&raw.for_each, detail, hint));
         }
         let when = match &raw.when {
             Some(text) => {
-                let when = self.compile(text)?;
-                when.holds(facts).map_err(|fault| self.fault(text, fault))?;
+                let when = self.compile(text, trial, &[])?;
+                when.holds(&trial.facts, &trial.inputs).map_err(|fault| self.fault(text, fault))?;
                 Some(when)
             }
             None => None,
         };
+        let mut with = BTreeMap::new();
+        for (name, text) in raw.with.given() {
+            if !action.values().contains(&name) {
+                let detail = format!("`{}` takes no `{name}`", action.as_str());
+                let hint = match action.values() {
+                    [] => "it takes no values".to_owned(),
+                    values => format!("it takes {}", values.join(", ")),
+                };
+                return Err(self.mistake(text, detail, Some(hint)));
+            }
+            with.insert(name, self.value(name, text, trial, &selected)?);
+        }
+        if let Some(missing) = action.missing(&with.keys().copied().collect::<Vec<_>>()) {
+            let detail = format!("`{}` needs {missing} in `with`", action.as_str());
+            return Err(self.mistake(&raw.action, detail, None));
+        }
+        let is_irreversible = raw.irreversible.as_ref().is_some_and(|said| said.value);
+        match &raw.irreversible {
+            Some(said) if said.value && action.is_reversible() => {
+                let hint = Some("leave `irreversible` out".to_owned());
+                return Err(self.mistake(said, format!("`{}` can be undone", action.as_str()), hint));
+            }
+            _ if !is_irreversible && !action.is_reversible() => {
+                let hint = Some("say `irreversible: true`".to_owned());
+                return Err(self.mistake(&raw.action, "nothing brings back what this does", hint));
+            }
+            _ => {}
+        }
         Ok(PlaybookStep {
             id: raw.id.value,
             title: raw.title.value,
             phase: raw.phase,
-            action: raw.action,
+            action,
             requires: raw.requires.into_iter().map(|id| id.value).collect(),
             risk: raw.risk,
             affects: raw.affects,
+            is_irreversible,
             for_each,
             when,
+            with,
         })
+    }
+
+    /// A value of a step; what it gives is held against what the action can read.
+    fn value(
+        &self,
+        name: &str,
+        text: &Spanned<String>,
+        trial: &Trial,
+        selected: &[usize],
+    ) -> Result<Value, PlaybookError> {
+        let inside = text.value.trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+        let Some(inside) = inside else {
+            if text.value.contains("${") {
+                let hint = Some("put the text into the expression: `${'a' + f.subject.name}`".to_owned());
+                return Err(self.mistake(text, "an expression is the whole value or none of it", hint));
+            }
+            check_value(name, &text.value).map_err(|(detail, hint)| self.mistake(text, detail, hint))?;
+            return Ok(Value::Text(text.value.clone()));
+        };
+        let inputs: Vec<&str> = trial.inputs.0.keys().map(String::as_str).collect();
+        let in_place = |fault: Fault| {
+            let offset = text.value.find("${").unwrap_or_default() + 2;
+            self.fault(text, Fault { at: fault.at.map(|at| at + offset), ..fault })
+        };
+        let expression = Expression::compile(inside, &inputs, &["f"]).map_err(in_place)?;
+        for &index in selected.iter().take(1) {
+            expression.text(&trial.facts, &trial.inputs, index).map_err(in_place)?;
+        }
+        Ok(Value::Expression(expression))
     }
 
     fn check_title(&self, title: &Spanned<String>) -> Result<(), PlaybookError> {
@@ -179,8 +223,9 @@ impl File<'_> {
         Ok(())
     }
 
-    fn compile(&self, text: &Spanned<String>) -> Result<Expression, PlaybookError> {
-        Expression::compile(&text.value).map_err(|fault| self.fault(text, fault))
+    fn compile(&self, text: &Spanned<String>, trial: &Trial, locals: &[&str]) -> Result<Expression, PlaybookError> {
+        let inputs: Vec<&str> = trial.inputs.0.keys().map(String::as_str).collect();
+        Expression::compile(&text.value, &inputs, locals).map_err(|fault| self.fault(text, fault))
     }
 
     /// A fault in an expression, at its place in the file where the file has the expression as it is, else at the scalar.
@@ -200,6 +245,42 @@ impl File<'_> {
     fn mistake<T>(&self, scalar: &Spanned<T>, detail: impl Into<String>, hint: Option<String>) -> PlaybookError {
         PlaybookError::Invalid(self.0.mistake(scalar, detail, hint))
     }
+}
+
+/// Says what is wrong with a value that stands in the file as it is, and what to do about it.
+fn check_value(name: &str, text: &str) -> Result<(), (String, Option<String>)> {
+    let shown = escape(text.as_bytes());
+    match name {
+        "mode" if u32::from_str_radix(text, 8).is_ok_and(|bits| bits <= 0o7777) => Ok(()),
+        "mode" => Err((format!("`{shown}` is no mode"), Some("octal digits: `0644`".to_owned()))),
+        "uid" | "gid" if text.parse::<u32>().is_ok() => Ok(()),
+        "uid" | "gid" => Err((format!("`{shown}` is no number of an owner or group"), None)),
+        "set" | "clear" => {
+            const FLAGS: [&str; 2] = ["immutable", "append_only"];
+            match text.split(',').map(str::trim).find(|word| !FLAGS.contains(word)) {
+                Some(word) => {
+                    Err((format!("there is no flag `{}`", escape(word.as_bytes())), suggestion(word, &FLAGS)))
+                }
+                None => Ok(()),
+            }
+        }
+        "remove_matching" | "replace_matching" => regex::bytes::Regex::new(text).map(|_| ()).map_err(|error| {
+            let text = error.to_string();
+            let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            (format!("the regular expression cannot be read: {}", escape(last.as_bytes())), None)
+        }),
+        "shell" if !text.starts_with('/') => Err((
+            format!("`{shown}` is no login shell"),
+            Some("its path from the root: `/usr/sbin/nologin`".to_owned()),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn is_input_name(text: &str) -> bool {
+    text.len() <= 64
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
 /// Names stand in file names, commands and journals: they are short and plain.
@@ -258,6 +339,81 @@ steps:
         let playbook = Playbook::load("test.yaml", GOOD).unwrap();
         assert_eq!(playbook.name, "test/one");
         assert_eq!(playbook.steps.iter().map(|step| step.phase).collect::<Vec<_>>(), [Phase::Remove, Phase::Rotate]);
+    }
+
+    const VALUES: &str = r#"format_version: 1
+name: test/values
+title: A test
+inputs:
+  shell: {type: string, description: The shell that they get, default: /usr/sbin/nologin}
+  day: {type: integer, description: A day}
+steps:
+  - id: shells
+    title: Take the shell of {name}
+    phase: rotate
+    for_each: findings.filter(f, f.subject.type == "account")
+    action: set_shell
+    with: {shell: "${inputs.shell}"}
+    risk: low
+  - id: modes
+    title: Set the mode of {path}
+    phase: repair
+    for_each: findings.filter(f, f.subject.type == "file")
+    when: inputs.shell != ""
+    action: set_metadata
+    with:
+      mode: 0644
+      uid: "${f.confidence > 90 ? 0 : inputs.day}"
+    risk: low
+"#;
+
+    fn refused_value(from: &str, to: &str) -> String {
+        assert!(VALUES.contains(from), "{from}");
+        Playbook::load("test.yaml", &VALUES.replacen(from, to, 1)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn values_are_text_or_expressions_over_inputs_and_the_finding() {
+        let playbook = Playbook::load("test.yaml", VALUES).unwrap();
+        let inputs = playbook.inputs_with(&BTreeMap::new()).unwrap();
+        let facts = Facts::new(&specimens(), &nobody());
+        let values =
+            |step: usize, index: usize| playbook.values(&playbook.steps[step], &facts, &inputs, index).unwrap();
+        assert_eq!(values(0, 1).text("shell"), Some("/usr/sbin/nologin"));
+        assert_eq!(playbook.needs(&playbook.steps[0], &inputs), None);
+        // An octal number is kept as it is written.
+        assert_eq!(values(1, 0).text("mode"), Some("0644"));
+        assert_eq!(playbook.needs(&playbook.steps[1], &inputs).unwrap(), "`--set day=…`: A day");
+        let given = BTreeMap::from([("day".to_owned(), "7".to_owned()), ("shell".to_owned(), "/bin/false".to_owned())]);
+        let inputs = playbook.inputs_with(&given).unwrap();
+        let text = playbook.values(&playbook.steps[0], &facts, &inputs, 1).unwrap();
+        assert_eq!(text.text("shell"), Some("/bin/false"));
+        assert_eq!(playbook.needs(&playbook.steps[1], &inputs), None);
+        let wrong = BTreeMap::from([("day".to_owned(), "x".to_owned())]);
+        assert!(playbook.inputs_with(&wrong).is_err());
+        let error = crate::playbook::check_inputs(&[playbook], &BTreeMap::from([("shel".to_owned(), String::new())]));
+        assert!(matches!(error, Err(PlaybookError::Input { hint: Some(hint), .. }) if hint.contains("`shell`")));
+    }
+
+    #[test]
+    fn a_mistake_in_a_value_has_its_place_too() {
+        for (from, to, wanted) in [
+            ("${inputs.shell}", "${inputs.shel}", "there is no input `shel`"),
+            ("${inputs.shell}", "a ${inputs.shell}", "the whole value"),
+            ("shell: \"${inputs.shell}\"", "shel: x", "there is no field `shel`"),
+            ("mode: 0644", "mode: 0999", "`0999` is no mode"),
+            ("mode: 0644", "shell: /bin/sh", "`set_metadata` takes no `shell`"),
+            ("with: {shell: \"${inputs.shell}\"}", "with: {}", "`set_shell` needs `shell`"),
+            ("default: /usr/sbin/nologin", "defalt: x", "there is no field `defalt`"),
+            ("description: A day}", "description: A day, default: x}", "the default: `x` is not a whole number"),
+            ("  day:", "  Day:", "`Day` cannot be the name of an input"),
+            ("when: inputs.shell", "when: inputs.shel", "there is no input `shel`"),
+            ("    when:", "    irreversible: true\n    when:", "`set_metadata` can be undone"),
+        ] {
+            let text = refused_value(from, to);
+            assert!(text.contains(wanted), "{text}");
+            assert!(text.contains('^'), "{text}");
+        }
     }
 
     #[test]

@@ -6,21 +6,29 @@
 //!
 //! The file is read with hard limits and without anchors, aliases, merge keys and repeated keys: what a reviewer reads is what runs.
 
+mod action_kind;
 mod error;
 mod expression;
+mod input;
 mod load;
+mod raw;
 
 pub use crate::model::Mistake;
+pub use action_kind::ActionKind;
 pub use error::PlaybookError;
 pub use expression::Facts;
+pub use input::{Input, InputKind, InputValue, Inputs, check_inputs};
+pub use raw::schema;
 
 use crate::builtin::BUILTIN_PLAYBOOKS;
-use crate::model::{Subject, escape};
+use crate::model::escape;
 use expression::Expression;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// When a step runs. Within a phase steps run in the order of the playbooks and of their steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Stop what puts things back: watchdogs, beacons.
@@ -36,7 +44,7 @@ pub enum Phase {
 }
 
 /// What a step could do to the service while it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum Affects {
@@ -47,56 +55,13 @@ pub enum Affects {
 }
 
 /// How much can go wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum Risk {
     Low,
     Medium,
     High,
-}
-
-/// The actions that a playbook can ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ActionKind {
-    /// For findings about files.
-    QuarantineFile,
-    /// For findings about lines of crontabs and other text files.
-    RemoveLines,
-    /// For findings about accounts.
-    LockAccount,
-}
-
-impl ActionKind {
-    /// The word in a playbook.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::QuarantineFile => "quarantine_file",
-            Self::RemoveLines => "remove_lines",
-            Self::LockAccount => "lock_account",
-        }
-    }
-
-    /// Says whether it can be done to such a subject.
-    pub fn takes(self, subject: &Subject) -> bool {
-        matches!(
-            (self, subject),
-            (Self::QuarantineFile, Subject::File { .. })
-                | (Self::RemoveLines, Subject::CronEntry { .. } | Subject::Line { .. })
-                | (Self::LockAccount, Subject::Account { .. })
-        )
-    }
-
-    /// The subjects that it takes, as a person reads them.
-    pub fn subjects(self) -> &'static str {
-        match self {
-            Self::QuarantineFile => "file",
-            Self::RemoveLines => "cron_entry and line",
-            Self::LockAccount => "account",
-        }
-    }
 }
 
 /// A playbook that was loaded and holds together.
@@ -110,6 +75,8 @@ pub struct Playbook {
     pub description: String,
     /// Where its knowledge comes from.
     pub references: Vec<String>,
+    /// What a person says, by name.
+    pub inputs: BTreeMap<String, Input>,
     /// Its steps as written.
     pub steps: Vec<PlaybookStep>,
 }
@@ -131,27 +98,109 @@ pub struct PlaybookStep {
     pub risk: Risk,
     /// Which services it can touch.
     pub affects: Vec<Affects>,
+    /// Says that nothing brings back what it does.
+    pub is_irreversible: bool,
     for_each: Expression,
     when: Option<Expression>,
+    with: BTreeMap<&'static str, Value>,
+}
+
+/// A value of a step: text as it stands, or an expression.
+#[derive(Debug)]
+enum Value {
+    Text(String),
+    Expression(Expression),
+}
+
+/// The values of a step for one finding.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Values(BTreeMap<&'static str, String>);
+
+impl Values {
+    /// One of them.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
 }
 
 impl Playbook {
     /// The indices of the findings that a step of this playbook is done to, ascending; none where its `when` does not hold.
     ///
     /// # Errors
-    /// [`PlaybookError::Evaluation`] when an expression fails on these findings.
-    pub fn select(&self, step: &PlaybookStep, facts: &Facts) -> Result<Vec<usize>, PlaybookError> {
-        let failed = |fault: expression::Fault| PlaybookError::Evaluation {
-            name: escape(self.name.as_bytes()),
-            step: step.id.clone(),
-            detail: fault.detail,
-        };
+    /// [`PlaybookError::Evaluation`] when an expression fails on these findings, [`PlaybookError::MissingInput`] when it needs an input that has
+    /// no value: what is to be done at all cannot be left open.
+    pub fn select(&self, step: &PlaybookStep, facts: &Facts, inputs: &Inputs) -> Result<Vec<usize>, PlaybookError> {
+        for expression in step.when.iter().chain([&step.for_each]) {
+            if let Some((name, input)) = self.missing(expression, inputs).next() {
+                return Err(PlaybookError::MissingInput {
+                    playbook: self.name.clone(),
+                    name: name.to_owned(),
+                    description: input.description.clone(),
+                });
+            }
+        }
+        let failed = |fault| self.failed(step, fault);
         if let Some(when) = &step.when
-            && !when.holds(facts).map_err(failed)?
+            && !when.holds(facts, inputs).map_err(failed)?
         {
             return Ok(Vec::new());
         }
-        step.for_each.select(facts).map_err(failed)
+        step.for_each.select(facts, inputs).map_err(failed)
+    }
+
+    /// The values of a step for the finding `index`.
+    ///
+    /// # Errors
+    /// [`PlaybookError::Evaluation`].
+    pub fn values(
+        &self,
+        step: &PlaybookStep,
+        facts: &Facts,
+        inputs: &Inputs,
+        index: usize,
+    ) -> Result<Values, PlaybookError> {
+        let mut values = BTreeMap::new();
+        for (name, value) in &step.with {
+            let text = match value {
+                Value::Text(text) => text.clone(),
+                Value::Expression(expression) if self.missing(expression, inputs).next().is_some() => String::new(),
+                Value::Expression(expression) => {
+                    expression.text(facts, inputs, index).map_err(|fault| self.failed(step, fault))?
+                }
+            };
+            values.insert(*name, text);
+        }
+        Ok(Values(values))
+    }
+
+    /// What a person has to say before a step can be done: the inputs without a value that its values need.
+    pub fn needs(&self, step: &PlaybookStep, inputs: &Inputs) -> Option<String> {
+        let mut missing: Vec<String> = step
+            .with
+            .values()
+            .filter_map(|value| match value {
+                Value::Expression(expression) => Some(expression),
+                Value::Text(_) => None,
+            })
+            .flat_map(|expression| self.missing(expression, inputs))
+            .map(|(name, input)| format!("`--set {name}=…`: {}", input.description))
+            .collect();
+        missing.sort();
+        missing.dedup();
+        (!missing.is_empty()).then(|| missing.join("; "))
+    }
+
+    fn missing<'a>(
+        &'a self,
+        expression: &'a Expression,
+        inputs: &'a Inputs,
+    ) -> impl Iterator<Item = (&'a str, &'a Input)> {
+        let wanted = expression.inputs().iter().filter(|name| !inputs.0.contains_key(*name));
+        wanted.filter_map(|name| Some((name.as_str(), self.inputs.get(name)?)))
+    }
+
+    fn failed(&self, step: &PlaybookStep, fault: expression::Fault) -> PlaybookError {
+        PlaybookError::Evaluation { name: escape(self.name.as_bytes()), step: step.id.clone(), detail: fault.detail }
     }
 }
 

@@ -3,12 +3,17 @@
 //! The plan goes through the same executor as any other, so there is one way to change a host. Nothing is written here. An object that
 //! somebody else has changed since the run is a conflict: its step is blocked, and what is there stays.
 
+mod saved;
+
+pub use saved::Originals;
+
 use crate::action::{Action, Change, Obstacle, State, observe};
-use crate::journal::{Holds, Run, RunId, StepRecord, StepRef};
-use crate::model::{Digest, EvidencePath, Gap, GapReason, Outcome, Timestamp};
+use crate::journal::{Holds, Intent, Run, RunId, StepOutcome, StepRecord, StepRef};
+use crate::model::{Digest, EvidencePath, FileKind, Gap, GapReason, Outcome, Timestamp};
+use crate::plan::file::VERSION;
 use crate::plan::{Plan, Step, StepStatus};
 use crate::source::Source;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 /// How much of a run is undone.
@@ -27,6 +32,8 @@ pub enum Scope {
 pub struct RollbackOptions {
     /// How much is undone.
     pub scope: Scope,
+    /// Puts the original of a conflict beside what somebody else made of it, under a name of its own.
+    pub keep_both: bool,
     /// `triage` and its version.
     pub tool: String,
     /// The time now.
@@ -69,32 +76,50 @@ pub fn plan(run: &Run, source: &dyn Source, options: &RollbackOptions) -> Result
     }
     let records = run.steps();
     let in_force: Vec<&StepRecord<'_>> = records.iter().filter(|record| record.is_in_force()).collect();
-    let mut builder =
-        Builder { run, source, seen: BTreeMap::new(), vault: BTreeMap::new(), gaps: Vec::new(), steps: Vec::new() };
+    let mut builder = Builder {
+        run,
+        source,
+        keep_both: options.keep_both,
+        seen: BTreeMap::new(),
+        vault: BTreeMap::new(),
+        gaps: Vec::new(),
+        steps: Vec::new(),
+    };
+    let originals: BTreeMap<u32, (usize, &Step)> =
+        run.plan().steps.iter().enumerate().map(|(at, step)| (step.number, (at, step))).collect();
+    let mut by_path: BTreeMap<&EvidencePath, Vec<u32>> = BTreeMap::new();
+    for record in &in_force {
+        by_path.extend(record.intent.map(|intent| (&intent.path, Vec::new())));
+    }
+    for record in &in_force {
+        if let Some(steps) = record.intent.and_then(|intent| by_path.get_mut(&intent.path)) {
+            steps.push(record.number);
+        }
+    }
+    let mut planned: BTreeSet<u32> = BTreeSet::new();
     for record in in_force.iter().rev() {
-        let Some(original) = run.plan().steps.iter().find(|step| step.number == record.number) else { continue };
+        let Some(&(position, original)) = originals.get(&record.number) else { continue };
         let is_wanted = match options.scope {
             Scope::Everything => true,
             Scope::Step(number) => number == record.number,
             Scope::Service => !original.affects.is_empty(),
         };
-        let path = original.action.path();
         if is_wanted {
-            let later = in_force.iter().filter(|later| later.number != record.number);
-            let later = later.filter(|later| later.intent.is_some_and(|intent| intent.path == *path));
-            // Undone in this plan already, or else it stands in the way.
-            let is_after = |later: &&&StepRecord<'_>| position(run, later.number) > position(run, record.number);
-            let in_the_way = later
-                .filter(is_after)
-                .find(|later| !builder.steps.iter().any(|step| step.source == reference(run, later.number)));
-            builder.undo(original, record, in_the_way.map(|step| step.number));
+            // Steps run in the order of the plan, whatever their numbers are. A later one is undone in this plan already, or else it
+            // stands in the way.
+            let on_it = by_path.get(original.action.path()).into_iter().flatten().copied();
+            let in_the_way = on_it
+                .filter(|later| originals.get(later).is_some_and(|&(at, _)| at > position))
+                .find(|later| !planned.contains(later));
+            planned.insert(record.number);
+            builder.undo(original, record, in_the_way);
         }
     }
     if let (Scope::Step(step), true) = (options.scope, builder.steps.is_empty()) {
         return Err(RollbackError::NothingToUndo { run: run.id().clone(), step });
     }
     let plan = Plan {
-        format_version: 1,
+        format_version: VERSION,
         tool: options.tool.clone(),
         created: options.created,
         host: run.plan().host.clone(),
@@ -105,18 +130,18 @@ pub fn plan(run: &Run, source: &dyn Source, options: &RollbackOptions) -> Result
     Ok(Outcome { value: plan, gaps: builder.gaps })
 }
 
-fn reference(run: &Run, step: u32) -> String {
-    StepRef { run: run.id().clone(), step }.to_string()
+fn restore(path: &EvidencePath, from: &State, to: &State) -> Action {
+    Action::Restore { path: path.clone(), from: from.clone(), to: to.clone() }
 }
 
-/// Steps run in the order of the plan, whatever their numbers are.
-fn position(run: &Run, number: u32) -> Option<usize> {
-    run.plan().steps.iter().position(|step| step.number == number)
+fn reference(run: &Run, step: u32) -> String {
+    StepRef { run: run.id().clone(), step }.to_string()
 }
 
 struct Builder<'a> {
     run: &'a Run,
     source: &'a dyn Source,
+    keep_both: bool,
     /// What each object will be when the steps so far are done.
     seen: BTreeMap<EvidencePath, State>,
     /// What is wrong with objects of the vault.
@@ -130,8 +155,11 @@ impl Builder<'_> {
         let (Some(intent), Some(outcome)) = (record.intent, record.outcome) else { return };
         let path = intent.path.clone();
         let Some(from) = outcome.after.clone() else { return };
-        let action = Action::Restore { path: path.clone(), from, to: intent.before.clone() };
+        let action = restore(&path, &from, &intent.before);
         let now = self.now(&path);
+        if self.keep_both && self.put_beside(original, intent, outcome, now.as_ref().ok(), in_the_way) {
+            return;
+        }
         let decided = match (&now, in_the_way) {
             (Err(why), _) => Err(why.clone()),
             (_, Some(step)) => Err(format!("step {step} changed it later: undo that one first")),
@@ -161,13 +189,64 @@ impl Builder<'_> {
             State::Absent => format!("Remove `{path}`, which step {} put there", original.number),
             State::Present(_) => format!("Put `{path}` back as it was before step {}", original.number),
         };
+        self.push(original, title, action, (status, now, after, preview));
+    }
+
+    /// Where somebody else has changed the object since: puts the original beside it. Says whether that is the case.
+    fn put_beside(
+        &mut self,
+        original: &Step,
+        intent: &Intent,
+        outcome: &StepOutcome,
+        now: Option<&State>,
+        in_the_way: Option<u32>,
+    ) -> bool {
+        let (Some(now), Some(from), None, State::Present(before)) = (now, &outcome.after, in_the_way, &intent.before)
+        else {
+            return false;
+        };
+        let is_conflict = outcome.holds == Holds::Neither
+            || matches!(restore(&intent.path, from, &intent.before).change(now, None), Err(Obstacle::Stale(_)));
+        if !is_conflict || !now.is_present() || before.meta.kind == FileKind::Directory {
+            return false;
+        }
+        let path = StepRef { run: self.run.id().clone(), step: original.number }.beside(&intent.path);
+        let action = restore(&path, &State::Absent, &intent.before);
+        let there = self.now(&path).unwrap_or(State::Absent);
+        let decided = match action.change(&there, None) {
+            Ok(change) => self.check_vault(&intent.before, &change).map(|()| change),
+            Err(Obstacle::Stale(why) | Obstacle::Blocked(why)) => Err(why),
+        };
+        let (status, after, preview) = match decided {
+            Ok(change) => {
+                let status = if change == Change::Nothing { StepStatus::NoOp } else { StepStatus::WouldChange };
+                (status, intent.before.clone(), action.preview(&there, None, &change))
+            }
+            Err(why) => {
+                let preview = format!("Nothing: {why}.");
+                (StepStatus::Blocked { why }, there.clone(), preview)
+            }
+        };
+        self.seen.insert(path, after.clone());
+        let title = format!("Put `{}` as it was before step {} beside what is there now", intent.path, original.number);
+        self.push(original, title, action, (status, there, after, preview));
+        true
+    }
+
+    fn push(
+        &mut self,
+        original: &Step,
+        title: String,
+        action: Action,
+        (status, before, after, preview): (StepStatus, State, State, String),
+    ) {
         self.steps.push(Step {
             number: u32::try_from(self.steps.len()).unwrap_or(u32::MAX).saturating_add(1),
             title,
             restores_malicious: restores_malicious(original),
             action,
             status,
-            before: now,
+            before,
             after,
             preview,
             risk: original.risk,

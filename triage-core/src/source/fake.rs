@@ -68,10 +68,13 @@ impl Source for FakeRoot {
             if !selection.selects(path) {
                 continue;
             }
-            let (meta, content) = (meta.clone(), content.clone());
+            let (meta, content, is_readable) = (meta.clone(), content.clone(), !self.unreadable.contains(path));
             let opener: Option<super::Opener> = meta.is_file().then(|| {
                 let meta = meta.clone();
                 let open = move || -> Result<Opened, ReadError> {
+                    if !is_readable {
+                        return Err(io::Error::from(io::ErrorKind::PermissionDenied).into());
+                    }
                     Ok(Opened { meta, reader: Box::new(Cursor::new(content)) })
                 };
                 Box::new(open) as super::Opener

@@ -9,14 +9,16 @@
     reason = "this is the place where the calls are made that are forbidden elsewhere"
 )]
 
-use crate::model::Timestamp;
+use crate::model::{FileKind, Timestamp};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
-    self, AtFlags, FlockOperation, Gid, IFlags, Mode, OFlags, RenameFlags, Timespec, Timestamps, Uid, XattrFlags,
+    self, AtFlags, FileType, FlockOperation, Gid, IFlags, Mode, OFlags, RenameFlags, Timespec, Timestamps, Uid,
+    XattrFlags,
 };
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 
 /// Inode flags that `chattr(1)` can set and clear, by their `linux/fs.h` values: secure removal, undeletable, compressed,
@@ -66,6 +68,41 @@ pub fn make_directory(dir: impl AsFd, name: &[u8], mode: u32) -> io::Result<()> 
 /// Makes a symbolic link that was not there.
 pub fn make_symlink(dir: impl AsFd, name: &[u8], points_to: &[u8]) -> io::Result<()> {
     Ok(fs::symlinkat(OsStr::from_bytes(points_to), dir, OsStr::from_bytes(name))?)
+}
+
+/// Makes a FIFO, socket or device node that was not there, with the permission bits `mode`; `special` is the device that it is.
+///
+/// Such an object cannot be opened without waking what is behind it. So its mode, which the umask has a say in when it is made, is set through
+/// the descriptor's own name in `/proc`.
+///
+/// # Errors
+/// `InvalidInput` for any other kind. As `mknod(2)`: device nodes are root's to make.
+pub fn make_special(dir: impl AsFd, name: &[u8], kind: FileKind, mode: u32, special: u64) -> io::Result<()> {
+    let file_type = match kind {
+        FileKind::Fifo => FileType::Fifo,
+        FileKind::Socket => FileType::Socket,
+        FileKind::BlockDevice => FileType::BlockDevice,
+        FileKind::CharDevice => FileType::CharacterDevice,
+        FileKind::File | FileKind::Directory | FileKind::Symlink | FileKind::Unknown => {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+    };
+    Ok(fs::mknodat(dir, OsStr::from_bytes(name), file_type, Mode::from_raw_mode(mode), special)?)
+}
+
+/// Sets the permission bits of the object `name`, which is no link, without opening it. After a change of its owner, which clears
+/// set-id bits.
+///
+/// # Errors
+/// `InvalidInput` where it is a link; `NotFound` where `/proc` is not mounted.
+pub fn set_mode_at(dir: impl AsFd, name: &[u8], mode: u32) -> io::Result<()> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let object = fs::openat(&dir, OsStr::from_bytes(name), flags, Mode::empty())?;
+    if FileKind::of_mode(fs::fstat(&object)?.st_mode) == FileKind::Symlink {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let path = format!("/proc/self/fd/{}", object.as_raw_fd());
+    Ok(fs::chmodat(fs::CWD, path, Mode::from_raw_mode(mode), AtFlags::empty())?)
 }
 
 /// Gives the object `from` the further name `to`, which nothing has yet. A symbolic link is linked itself.
@@ -237,6 +274,33 @@ pub fn set_inode_flags(file: impl AsFd, flags: u32) -> io::Result<bool> {
     }
     fs::ioctl_setflags(&file, IFlags::from_bits_retain(next))?;
     Ok(true)
+}
+
+/// Goes `count` bytes on in a file that is written, and leaves a hole there where the file system has holes.
+pub fn skip(file: impl AsFd, count: u64) -> io::Result<()> {
+    let count = i64::try_from(count).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+    fs::seek(file, fs::SeekFrom::Current(count))?;
+    Ok(())
+}
+
+/// Opens a file that programs lock against each other, for writing to nothing in it; none where it is not there.
+pub fn open_lock(dir: impl AsFd, name: &[u8]) -> io::Result<Option<OwnedFd>> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    match fs::openat(dir, OsStr::from_bytes(name), flags, Mode::empty()) {
+        Ok(file) => Ok(Some(file)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Takes the record lock of a whole file (`fcntl(2)`), as `lckpwdf(3)` takes it, without waiting. Says whether it was free. The kernel gives it back
+/// when this process closes any descriptor of the file.
+pub fn try_record_lock(file: impl AsFd) -> io::Result<bool> {
+    match fs::fcntl_lock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(Errno::AGAIN | Errno::ACCESS) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Takes the exclusive lock of an open file without waiting; it is held until the last copy of the descriptor is closed. Says

@@ -194,6 +194,8 @@ fn planning(root: &Path, output: &Path) -> PlanArgs {
         target: None,
         reading: reading(root),
         playbook: vec![PLAYBOOK.to_owned()],
+        set: Vec::new(),
+        from: None,
         rules: Vec::new(),
         allow: AllowArgs::default(),
         output: Some(output.to_owned()),
@@ -208,6 +210,10 @@ fn applying(plan: &Path, root: &Path, evidence: &Path) -> ApplyArgs {
         digest: None,
         only: Vec::new(),
         skip: Vec::new(),
+        max_risk: None,
+        review: false,
+        watch: None,
+        from: None,
         evidence: Some(evidence.to_owned()),
         without_evidence: false,
         consent: ConsentArgs { yes: true, skip_stale: false },
@@ -221,6 +227,7 @@ fn rolling_back(root: &Path) -> RollbackArgs {
         step: None,
         service: false,
         restore_malicious: true,
+        keep_both: false,
         consent: ConsentArgs { yes: true, skip_stale: false },
     }
 }

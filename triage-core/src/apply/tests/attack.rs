@@ -302,7 +302,13 @@ fn state_folder_inside_the_target_is_never_changed() {
             tool: "triage test".to_owned(),
             evidence: Evidence::Waived,
             consent: Consent::default(),
-            watch: Watch { clock: &world.clock, cancel: &|| false, progress: &mut |_| {} },
+            material: None,
+            watch: Watch {
+                clock: &world.clock,
+                cancel: &|| false,
+                progress: &mut |_| {},
+                examine: &crate::apply::accept,
+            },
         },
         &NoFaults,
     );
@@ -344,4 +350,163 @@ fn fifo_in_place_of_a_file_does_not_hang() {
     rustix::fs::mknodat(rustix::fs::CWD, world.at("/var/www/html/shell.php"), kind, rustix::fs::Mode::RUSR, 0).unwrap();
     let refused = world.apply_plan(&world.plan(), Consent::default(), &NoFaults);
     assert!(matches!(refused, Err(ApplyError::Blocked { .. })), "{refused:?}");
+}
+
+fn mode_of_a_tool() -> World {
+    let mut world = World::empty();
+    world.file("/usr/bin/tool", b"#!/bin/true\n", 0o4755, (0, 0));
+    world.file("/etc/shadow", b"root:*:19000::::::\n", 0o600, (0, 42));
+    let to = crate::action::Attributes { mode: Some(crate::model::Mode::new(0o755)), ..Default::default() };
+    world.set_metadata("/usr/bin/tool", to);
+    world.settle_times();
+    world
+}
+
+#[test]
+fn shadow_swapped_in_between_check_and_change_of_mode_stays_unreadable() {
+    let world = mode_of_a_tool();
+    let swap = Meanwhile::before("setting its owner", || {
+        fs::rename(world.at("/usr/bin/tool"), world.at("/usr/bin/old")).unwrap();
+        fs::hard_link(world.at("/etc/shadow"), world.at("/usr/bin/tool")).unwrap();
+    });
+    let report = world.apply_plan(&world.plan(), Consent::default(), &swap).unwrap();
+    assert!(!result(&report).is_good(), "{report:?}");
+    let mode = |path: &str| fs::metadata(world.at(path)).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode("/etc/shadow"), 0o600);
+}
+
+#[test]
+fn link_to_shadow_in_place_of_the_tool_is_not_followed() {
+    let world = mode_of_a_tool();
+    fs::remove_file(world.at("/usr/bin/tool")).unwrap();
+    symlink("/etc/shadow", world.at("/usr/bin/tool")).unwrap();
+    let refused = world.apply_plan(&world.plan(), Consent::default(), &NoFaults);
+    assert!(matches!(refused, Err(ApplyError::Blocked { .. })), "{refused:?}");
+    assert_eq!(fs::metadata(world.at("/etc/shadow")).unwrap().permissions().mode() & 0o7777, 0o600);
+}
+
+#[test]
+fn link_retargeted_between_check_and_quarantine_is_put_back() {
+    let mut world = World::empty();
+    world.file("/var/www/html/index.php", b"x", 0o644, (33, 33));
+    symlink("/etc/shadow", world.at("/var/www/html/s")).unwrap();
+    world.quarantine_special("/var/www/html/s");
+    let swap = Meanwhile::before("taking hold of it", || {
+        fs::remove_file(world.at("/var/www/html/s")).unwrap();
+        symlink("index.php", world.at("/var/www/html/s")).unwrap();
+    });
+    let report = world.apply_plan(&world.plan(), Consent::default(), &swap).unwrap();
+    assert!(matches!(result(&report), StepResult::Stale { .. }), "{report:?}");
+    assert_eq!(fs::read_link(world.at("/var/www/html/s")).unwrap(), Path::new("index.php"));
+}
+
+#[test]
+fn good_copy_swapped_for_another_between_plan_and_apply_is_refused() {
+    let mut world = worlds::copies();
+    world.good = Some(crate::source::fake::FakeRoot::new().file("/usr/bin/ls", b"#!/bin/true somebody else's again\n"));
+    let before = world.snapshot();
+    let refused = world.apply_plan(&world.plan(), Consent::default(), &NoFaults);
+    assert!(matches!(refused, Err(ApplyError::Blocked { .. })), "{refused:?}");
+    assert_same(&world.snapshot(), &before, "refused");
+}
+
+#[test]
+fn configuration_that_its_program_refuses_is_not_put_in_place() {
+    let world = worlds::edits();
+    let target = Target::open(world.root.path()).unwrap();
+    let before = fs::read(world.at("/etc/ssh/sshd_config")).unwrap();
+    let examine = |path: &EvidencePath, _: &[u8]| {
+        if path.file_name() == b"sshd_config" { Err("sshd would not start with it".to_owned()) } else { Ok(()) }
+    };
+    let request = ApplyRequest {
+        plan: &world.plan(),
+        target: &target,
+        runs: &world.runs(),
+        tool: "triage test".to_owned(),
+        evidence: Evidence::Waived,
+        consent: Consent::default(),
+        material: None,
+        watch: Watch { clock: &world.clock, cancel: &|| false, progress: &mut |_| {}, examine: &examine },
+    };
+    let report = run::apply(request, &NoFaults).unwrap();
+    assert!(matches!(&report.outcomes.last().unwrap().result, StepResult::Blocked { why } if why.contains("sshd")));
+    assert_eq!(fs::read(world.at("/etc/ssh/sshd_config")).unwrap(), before);
+}
+
+#[test]
+fn accounts_that_another_program_is_changing_are_left_alone() {
+    let world = worlds::accounts();
+    let lock = world.at("/etc/.pwd.lock");
+    let hold = "import fcntl,sys,time\nf=open(sys.argv[1],'r+')\nfcntl.lockf(f,fcntl.LOCK_EX)\nprint('held',flush=True)\nsys.stdin.read()";
+    let child = std::process::Command::new("python3")
+        .args(["-c", hold])
+        .arg(&lock)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn();
+    let Ok(mut child) = child else {
+        eprintln!("skipped: there is no python3 to hold the lock with");
+        return;
+    };
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+    assert_eq!(line, "held\n");
+    let before = world.snapshot();
+    let report = world.apply_plan(&world.plan(), Consent::default(), &NoFaults).unwrap();
+    assert!(matches!(result(&report), StepResult::Stale { why } if why.contains("lock")), "{report:?}");
+    assert_same(&world.snapshot(), &before, "refused");
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    let resumed = world.resume(&report.run, &NoFaults).unwrap();
+    assert_eq!(resumed.state, RunState::Applied, "{resumed:?}");
+}
+
+#[test]
+fn forged_rollback_plan_puts_nothing_beside_what_is_not_a_conflict() {
+    let world = one_shell();
+    let run = world.apply().run;
+    let mut plan = world.rollback_plan(&run, Scope::Everything);
+    let Action::Restore { path, .. } = &mut plan.steps[0].action else { panic!() };
+    *path = EvidencePath::new("/etc/cron.d/shell").unwrap();
+    let refused = world.apply_plan(&plan, agreed(), &NoFaults);
+    assert!(matches!(refused, Err(ApplyError::Blocked { .. } | ApplyError::Stale { .. })), "{refused:?}");
+}
+
+#[test]
+fn what_somebody_else_made_stays_and_the_original_comes_beside_it() {
+    let world = one_shell();
+    let run = world.apply().run;
+    let theirs = b"<?php echo 'mended';";
+    world.file("/var/www/html/shell.php", theirs, 0o644, (33, 33));
+    let options = RollbackOptions {
+        scope: Scope::Everything,
+        keep_both: true,
+        tool: "triage test".to_owned(),
+        created: Timestamp::new(1_767_400_000, 0),
+    };
+    let plan = rollback::plan(&world.last(), &world.source(), &options).unwrap().value;
+    let report = world.apply_plan(&plan, agreed(), &NoFaults).unwrap();
+    assert_eq!(report.state, RunState::Applied, "{report:?}");
+    assert_eq!(fs::read(world.at("/var/www/html/shell.php")).unwrap(), theirs);
+    assert_eq!(fs::read(world.at(format!("/var/www/html/shell.php.triage-{run}-1"))).unwrap(), SHELL);
+    assert_ne!(world.runs().run(&run).unwrap().state(), RunState::RolledBack, "nothing was undone");
+    // And that goes away again like anything else.
+    let again = world.rollback(&report.run);
+    assert_eq!(again.state, RunState::Applied, "{again:?}");
+    assert!(!world.at(format!("/var/www/html/shell.php.triage-{run}-1")).exists());
+}
+
+#[test]
+fn a_good_copy_comes_out_of_the_vault_of_an_earlier_run() {
+    let world = one_shell();
+    let run = world.apply().run;
+    let originals = crate::rollback::Originals::new(world.runs().run(&run).unwrap());
+    let path = EvidencePath::new("/var/www/html/shell.php").unwrap();
+    let (state, content) = observe(&originals, &path, 1000).unwrap();
+    assert!(state.is_present());
+    assert_eq!(content.unwrap(), SHELL);
+    let vault =
+        world.state.path().join("triage/runs").join(run.as_str()).join("vault").join(Digest::of(SHELL).to_string());
+    fs::write(vault, b"damaged").unwrap();
+    assert!(observe(&originals, &path, 1000).is_err());
 }

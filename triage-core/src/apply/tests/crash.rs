@@ -44,20 +44,20 @@ fn a_whole_run_and_its_rollback_leave_everything_as_it_was() {
     assert_eq!(runs.run(&report.run).unwrap().state(), RunState::RolledBack);
 }
 
-#[test]
-fn resume_brings_a_run_that_was_cut_anywhere_to_its_end() {
+/// Cuts a run at every point, resumes it, and rolls it back. Returns the number of points.
+fn resume_from_everywhere(build: fn() -> World) -> u64 {
     let wanted = {
-        let world = World::varied();
+        let world = build();
         world.apply();
         world.timeless()
     };
     let mut points = 0;
     loop {
-        let world = World::varied();
+        let world = build();
         let before = world.snapshot();
         match world.apply_plan(&world.plan(), Consent::default(), &CutAt::new(points)) {
             Err(ApplyError::Cut) => {}
-            Ok(_) => break,
+            Ok(_) => return points,
             Err(error) => panic!("point {points}: {error}"),
         }
         let context = format!("cut at point {points}");
@@ -69,17 +69,53 @@ fn resume_brings_a_run_that_was_cut_anywhere_to_its_end() {
             Err(ApplyError::Cut) | Ok(_) => {}
             other => panic!("{context}: {other:?}"),
         }
-        let report = world.resume(&id, &NoFaults).unwrap_or_else(|error| panic!("{context}: {error}"));
-        assert_eq!(report.state, RunState::Applied, "{context}: {report:#?}");
-        assert_tidy(&world, &context);
-        assert_same(&world.timeless(), &wanted, &context);
-        let rollback = world.rollback(&id);
-        assert_eq!(rollback.state, RunState::Applied, "{context}: {rollback:#?}");
-        assert_same(&world.snapshot(), &before, &context);
+        resumes_and_rolls_back(&world, &id, &wanted, &before, &context);
         points += 1;
     }
-    eprintln!("resumed from {points} points");
-    assert!(points > 100, "{points}");
+}
+
+fn resumes_and_rolls_back(world: &World, id: &RunId, wanted: &Snapshot, before: &Snapshot, context: &str) {
+    let report = world.resume(id, &NoFaults).unwrap_or_else(|error| panic!("{context}: {error}"));
+    assert_eq!(report.state, RunState::Applied, "{context}: {report:#?}");
+    assert_tidy(world, context);
+    assert_same(&world.timeless(), wanted, context);
+    let rollback = world.rollback(id);
+    assert_eq!(rollback.state, RunState::Applied, "{context}: {rollback:#?}");
+    assert_tidy(world, context);
+    assert_same(&world.snapshot(), before, context);
+}
+
+/// Cuts a run after every journal line and tears that line in two, as a device does that lost power while it wrote. Returns the
+/// number of lines.
+fn torn_everywhere(build: fn() -> World) -> u64 {
+    let wanted = {
+        let world = build();
+        world.apply();
+        world.timeless()
+    };
+    let (mut point, mut torn) = (0, 0);
+    loop {
+        let world = build();
+        let before = world.snapshot();
+        let cut = CutAt::new(point);
+        match world.apply_plan(&world.plan(), Consent::default(), &cut) {
+            Err(ApplyError::Cut) => {}
+            Ok(_) => return torn,
+            Err(error) => panic!("point {point}: {error}"),
+        }
+        if cut.at.get() == Some((Moment::After, "writing to the journal")) {
+            let id = world.last().id().clone();
+            let journal = world.state.path().join("triage/runs").join(id.as_str()).join("journal.jsonl");
+            let text = fs::read(&journal).unwrap();
+            let body = &text[..text.len() - 1];
+            let start = body.iter().rposition(|&byte| byte == b'\n').unwrap() + 1;
+            let length = (start + (body.len() - start) * usize::try_from(point % 9 + 1).unwrap() / 10) as u64;
+            fs::OpenOptions::new().write(true).open(&journal).unwrap().set_len(length).unwrap();
+            resumes_and_rolls_back(&world, &id, &wanted, &before, &format!("line torn at point {point}"));
+            torn += 1;
+        }
+        point += 1;
+    }
 }
 
 /// Cuts a run at every `stride`th point, settles it, rolls it back and looks at every byte. Returns the last point.
@@ -107,29 +143,22 @@ fn roll_back_from(build: fn() -> World, stride: u64) -> u64 {
 }
 
 #[test]
-fn rollback_undoes_a_run_that_was_cut_anywhere() {
-    let points = roll_back_from(World::varied, 1);
-    eprintln!("rolled back from {points} points");
-    assert!(points > 100, "{points}");
-}
-
-#[test]
 fn rollback_undoes_a_long_run_that_was_cut_here_and_there() {
     let last = roll_back_from(World::compromised, 11);
     assert!(last > 200, "{last}");
 }
 
-#[test]
-fn a_rollback_that_was_cut_anywhere_is_resumed() {
+/// Cuts a rollback at every point and resumes it. Returns the number of points.
+fn resume_rollback_from_everywhere(build: fn() -> World) -> u64 {
     let mut points = 0;
     loop {
-        let world = World::varied();
+        let world = build();
         let before = world.snapshot();
         let applied = world.apply().run;
         let plan = world.rollback_plan(&applied, Scope::Everything);
         match world.apply_plan(&plan, agreed(), &CutAt::new(points)) {
             Err(ApplyError::Cut) => {}
-            Ok(_) => break,
+            Ok(_) => return points,
             Err(error) => panic!("point {points}: {error}"),
         }
         let context = format!("rollback cut at point {points}");
@@ -141,6 +170,74 @@ fn a_rollback_that_was_cut_anywhere_is_resumed() {
         assert_eq!(world.runs().run(&applied).unwrap().state(), RunState::RolledBack, "{context}");
         points += 1;
     }
-    eprintln!("rollback resumed from {points} points");
-    assert!(points > 150, "{points}");
+}
+
+/// The four ways to lose power, for one kind of host.
+macro_rules! power_is_lost {
+    ($($name:ident: $build:expr;)*) => {
+        $(mod $name {
+            use super::*;
+
+            #[test]
+            fn resume_brings_a_run_that_was_cut_anywhere_to_its_end() {
+                let points = resume_from_everywhere($build);
+                eprintln!("{points} points, 0 losses");
+                assert!(points >= 40, "{points}");
+            }
+
+            #[test]
+            fn rollback_undoes_a_run_that_was_cut_anywhere() {
+                let points = roll_back_from($build, 1);
+                eprintln!("{points} points, 0 losses");
+                assert!(points >= 40, "{points}");
+            }
+
+            #[test]
+            fn a_rollback_that_was_cut_anywhere_is_resumed() {
+                let points = resume_rollback_from_everywhere($build);
+                eprintln!("{points} points, 0 losses");
+                assert!(points >= 40, "{points}");
+            }
+
+            #[test]
+            fn a_last_line_that_was_torn_anywhere_loses_nothing() {
+                let points = torn_everywhere($build);
+                eprintln!("{points} points, 0 losses");
+                assert!(points > 5, "{points}");
+            }
+        })*
+    };
+}
+
+power_is_lost! {
+    files: World::varied;
+    specials: worlds::specials;
+    metadata: worlds::metadata;
+    edits: worlds::edits;
+    accounts: worlds::accounts;
+    units: worlds::units;
+    copies: worlds::copies;
+}
+
+/// How many points the tests above try, and that every action is among them.
+#[test]
+fn more_than_two_thousand_points_are_tried_and_every_action_is_among_them() {
+    let (mut points, mut actions) = (0, std::collections::BTreeSet::new());
+    for (name, build) in worlds::WORLDS {
+        let world = build();
+        actions.extend(world.plan().steps.iter().map(|step| step.action.kind()));
+        let applied = CutAt::new(u64::MAX);
+        let run = world.apply_plan(&world.plan(), Consent::default(), &applied).unwrap().run;
+        let lines = world.last().lines().len() as u64 - 1;
+        let plan = world.rollback_plan(&run, Scope::Everything);
+        actions.extend(plan.steps.iter().map(|step| step.action.kind()));
+        let undone = CutAt::new(u64::MAX);
+        world.apply_plan(&plan, agreed(), &undone).unwrap();
+        let all = 2 * applied.seen.get() + undone.seen.get() + lines;
+        eprintln!("{name}: {all} points");
+        points += all;
+    }
+    eprintln!("{points} points");
+    assert!(points >= 2000, "{points}");
+    assert_eq!(actions.len(), 17, "an action is tried nowhere: {actions:?}");
 }

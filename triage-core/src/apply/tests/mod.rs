@@ -4,8 +4,11 @@
 
 mod attack;
 mod crash;
+mod errors;
+mod file_systems;
 mod property;
 mod rules;
+mod worlds;
 
 use super::hands::{Cut, Faults, Moment, NoFaults};
 use super::run;
@@ -43,20 +46,28 @@ impl Clock for Ticking {
 pub(super) struct CutAt {
     pub(super) point: u64,
     seen: Cell<u64>,
+    /// Where it was cut.
+    at: Cell<Option<(Moment, &'static str)>>,
 }
 
 impl CutAt {
     pub(super) fn new(point: u64) -> Self {
-        Self { point, seen: Cell::new(0) }
+        Self { point, seen: Cell::new(0), at: Cell::new(None) }
     }
 }
 
 impl Faults for CutAt {
-    fn at(&self, _: Moment, _: &'static str) -> Result<(), Cut> {
+    fn at(&self, moment: Moment, doing: &'static str) -> Result<(), Cut> {
         let now = self.seen.get();
         self.seen.set(now + 1);
+        if now < self.point {
+            return Ok(());
+        }
         // Once down, the power stays down.
-        if now >= self.point { Err(Cut) } else { Ok(()) }
+        if self.at.get().is_none() {
+            self.at.set(Some((moment, doing)));
+        }
+        Err(Cut)
     }
 }
 
@@ -91,6 +102,8 @@ pub(super) struct Seen {
     owner: (u32, u32),
     links: Option<u64>,
     mtime: Option<Timestamp>,
+    atime: Option<Timestamp>,
+    special: Option<u64>,
     xattrs: BTreeMap<String, RawText>,
     flags: u32,
     content: Vec<u8>,
@@ -103,6 +116,8 @@ pub(super) struct World {
     pub(super) state: tempfile::TempDir,
     pub(super) clock: Ticking,
     steps: Vec<Step>,
+    /// Where good copies of files come from.
+    pub(super) good: Option<crate::source::fake::FakeRoot>,
 }
 
 impl Drop for World {
@@ -129,12 +144,26 @@ fn unpin_all(folder: &Path) {
 
 impl World {
     pub(super) fn empty() -> Self {
-        Self {
-            root: tempfile::tempdir().unwrap(),
-            state: tempfile::tempdir().unwrap(),
-            clock: Ticking(AtomicI64::new(1_767_323_045)),
-            steps: Vec::new(),
+        Self::at_places(tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap())
+    }
+
+    /// In memory where that has attributes and flags, for what is done thousands of times.
+    pub(super) fn in_memory() -> Self {
+        let memory = Path::new("/dev/shm");
+        let is_fit = tempfile::tempfile_in(memory).is_ok_and(|file| {
+            change::set_xattr(&file, "user.probe", b"1").is_ok()
+                && change::set_inode_flags(&file, crate::model::FileMeta::IMMUTABLE).is_ok()
+                && change::set_inode_flags(&file, 0).is_ok()
+        });
+        if !is_fit {
+            return Self::empty();
         }
+        let folder = || tempfile::tempdir_in(memory).unwrap();
+        Self::at_places(folder(), folder())
+    }
+
+    pub(super) fn at_places(root: tempfile::TempDir, state: tempfile::TempDir) -> Self {
+        Self { root, state, clock: Ticking(AtomicI64::new(1_767_323_045)), steps: Vec::new(), good: None }
     }
 
     /// A compromised host with something of every kind that is put back.
@@ -182,7 +211,7 @@ impl World {
 
     /// The least that has every way of changing and restoring once: what is done hundreds of times.
     pub(super) fn varied() -> Self {
-        let mut world = Self::empty();
+        let mut world = Self::in_memory();
         world.file("/var/www/html/locked/shell.php", SHELL, 0o4755, (33, 34));
         world.xattr("/var/www/html/locked/shell.php", "user.comment", b"kept\xff");
         world.file("/var/www/html/h1.php", b"<?php exit; // two names", 0o640, (33, 33));
@@ -214,7 +243,7 @@ impl World {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    fn xattr(&self, path: &str, name: &str, value: &[u8]) {
+    pub(super) fn xattr(&self, path: &str, name: &str, value: &[u8]) {
         change::set_xattr(fs::File::open(self.at(path)).unwrap(), name, value).unwrap();
     }
 
@@ -282,7 +311,7 @@ impl World {
 
     pub(super) fn plan(&self) -> Plan {
         Plan {
-            format_version: 1,
+            format_version: crate::plan::file::VERSION,
             tool: "triage test".to_owned(),
             created: Timestamp::new(1_767_323_000, 0),
             host: HostIdentity {
@@ -302,6 +331,10 @@ impl World {
 
     pub(super) fn runs(&self) -> Runs {
         Runs::create(&self.state.path().join("triage")).unwrap()
+    }
+
+    fn material(&self) -> Option<&dyn crate::source::Source> {
+        self.good.as_ref().map(|good| good as &dyn crate::source::Source)
     }
 
     pub(super) fn last(&self) -> Run {
@@ -324,7 +357,13 @@ impl World {
                 tool: "triage test".to_owned(),
                 evidence: Evidence::Waived,
                 consent,
-                watch: Watch { clock: &self.clock, cancel: &|| false, progress: &mut |_| {} },
+                material: self.material(),
+                watch: Watch {
+                    clock: &self.clock,
+                    cancel: &|| false,
+                    progress: &mut |_| {},
+                    examine: &crate::apply::accept,
+                },
             },
             faults,
         )
@@ -350,13 +389,18 @@ impl World {
     ) -> Result<RunReport, ApplyError> {
         let target = Target::open(self.root.path()).unwrap();
         let runs = self.runs();
-        let watch = Watch { clock: &self.clock, cancel: &|| false, progress: &mut |_| {} };
-        go(ResumeRequest { run: id, target: &target, runs: &runs, watch }, faults)
+        let watch =
+            Watch { clock: &self.clock, cancel: &|| false, progress: &mut |_| {}, examine: &crate::apply::accept };
+        go(ResumeRequest { run: id, target: &target, runs: &runs, material: self.material(), watch }, faults)
     }
 
     pub(super) fn rollback_plan(&self, run: &RunId, scope: Scope) -> Plan {
-        let options =
-            RollbackOptions { scope, tool: "triage test".to_owned(), created: Timestamp::new(1_767_400_000, 0) };
+        let options = RollbackOptions {
+            scope,
+            keep_both: false,
+            tool: "triage test".to_owned(),
+            created: Timestamp::new(1_767_400_000, 0),
+        };
         let outcome = rollback::plan(&self.runs().run(run).unwrap(), &self.source(), &options).unwrap();
         assert!(outcome.gaps.is_empty(), "{:?}", outcome.gaps);
         // What goes through a file must come out the same.
@@ -377,7 +421,7 @@ impl World {
     pub(super) fn timeless(&self) -> Snapshot {
         let mut all = self.snapshot();
         for seen in all.values_mut() {
-            seen.mtime = None;
+            (seen.mtime, seen.atime) = (None, None);
         }
         all
     }
@@ -439,6 +483,9 @@ fn seen(meta: &crate::model::FileMeta, content: Vec<u8>) -> Seen {
         owner: (meta.uid, meta.gid),
         links: meta.links.filter(|_| meta.is_file()),
         mtime: meta.mtime,
+        // Listing a folder and reading a link move theirs.
+        atime: meta.atime.filter(|_| meta.is_file()),
+        special: meta.special,
         xattrs: meta.xattrs.clone(),
         flags: meta.inode_flags.unwrap_or_default() & change::SETTABLE_FLAGS,
         content,

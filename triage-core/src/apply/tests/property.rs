@@ -5,7 +5,7 @@ use crate::journal::RunState;
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
-struct File {
+pub(super) struct File {
     folder: usize,
     lines: Vec<usize>,
     mode: u32,
@@ -20,7 +20,7 @@ const LINES: [&str; 5] =
 
 fn file() -> impl Strategy<Value = File> {
     let lines = prop::collection::vec(0..LINES.len(), 0..6);
-    (0..3_usize, lines, 0..0o7777_u32, 0..3_u32, prop::bool::weighted(0.3), any::<bool>(), 0..5_usize).prop_map(
+    (0..3_usize, lines, 0..0o7777_u32, 0..3_u32, prop::bool::weighted(0.3), any::<bool>(), 0..8_usize).prop_map(
         |(folder, lines, mode, owner, is_pinned, is_dressed, step)| File {
             folder,
             lines,
@@ -33,8 +33,7 @@ fn file() -> impl Strategy<Value = File> {
     )
 }
 
-fn build(files: &[File], pinned_folder: Option<usize>) -> World {
-    let mut world = World::empty();
+fn build(mut world: World, files: &[File], pinned_folder: Option<usize>) -> World {
     let mut pins = Vec::new();
     for (number, file) in files.iter().enumerate() {
         let folder = ["/var/www", "/var/www/b", "/etc/x"][file.folder];
@@ -49,6 +48,18 @@ fn build(files: &[File], pinned_folder: Option<usize>) -> World {
             2 => world.remove_lines(&path, &[LINES[1], LINES[2]]),
             3 if file.lines.contains(&3) => world.lock_account(&path, "maint"),
             3 => world.remove_lines(&path, &[LINES[0]]),
+            5 => world.set_metadata(
+                &path,
+                crate::action::Attributes {
+                    mode: Some(crate::model::Mode::new(file.mode ^ 0o4177)),
+                    uid: Some(file.owner + 1),
+                    ..crate::action::Attributes::default()
+                },
+            ),
+            6 => world.step(Action::EditFile {
+                path: EvidencePath::new(&path).unwrap(),
+                edits: vec![crate::action::LineEdit::Ensure { line: RawText::from("exit 0") }],
+            }),
             _ => {}
         }
         if file.step == 2 {
@@ -67,32 +78,43 @@ fn build(files: &[File], pinned_folder: Option<usize>) -> World {
     world
 }
 
+/// Trees, a folder to pin, and a point at which the power is cut.
+pub(super) fn plans() -> impl Strategy<Value = (Vec<File>, Option<usize>, Option<u64>)> {
+    (prop::collection::vec(file(), 1..7), prop::option::of(0..3_usize), prop::option::of(0..150_u64))
+}
+
+/// Builds, applies up to the cut, and undoes it.
+pub(super) fn check(world: World, files: &[File], pinned_folder: Option<usize>, cut: Option<u64>) {
+    let world = build(world, files, pinned_folder);
+    let before = world.snapshot();
+    let plan = world.plan();
+    let applied = world.apply_plan(&plan, Consent::default(), &CutAt::new(cut.unwrap_or(u64::MAX)));
+    let run = match applied {
+        Ok(report) => report.run,
+        Err(ApplyError::Cut) => world.last().id().clone(),
+        // More lines match than may go: the plan is refused as a whole.
+        Err(ApplyError::Blocked { .. }) => {
+            assert_same(&world.snapshot(), &before, "refused");
+            return;
+        }
+        Err(error) => panic!("{error}"),
+    };
+    world.settle(&run);
+    let rollback = world.rollback(&run);
+    assert_eq!(rollback.state, RunState::Applied);
+    assert_same(&world.snapshot(), &before, "rolled back");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn rollback_of_apply_is_before(
-        files in prop::collection::vec(file(), 1..7),
-        pinned_folder in prop::option::of(0..3_usize),
-        cut in prop::option::of(0..150_u64),
-    ) {
-        let world = build(&files, pinned_folder);
-        let before = world.snapshot();
-        let plan = world.plan();
-        let applied = world.apply_plan(&plan, Consent::default(), &CutAt::new(cut.unwrap_or(u64::MAX)));
-        let run = match applied {
-            Ok(report) => report.run,
-            Err(ApplyError::Cut) => world.last().id().clone(),
-            // More lines match than may go: the plan is refused as a whole.
-            Err(ApplyError::Blocked { .. }) => {
-                assert_same(&world.snapshot(), &before, "refused");
-                return Ok(());
-            }
-            Err(error) => panic!("{error}"),
-        };
-        world.settle(&run);
-        let rollback = world.rollback(&run);
-        prop_assert_eq!(rollback.state, RunState::Applied);
-        assert_same(&world.snapshot(), &before, "rolled back");
+    fn rollback_of_apply_is_before((files, pinned_folder, cut) in plans()) {
+        check(World::empty(), &files, pinned_folder, cut);
+    }
+
+    #[test]
+    fn rollback_of_apply_is_before_in_memory((files, pinned_folder, cut) in plans()) {
+        check(World::in_memory(), &files, pinned_folder, cut);
     }
 }

@@ -131,7 +131,8 @@ fn a_run_that_was_asked_to_stop_is_resumed() {
         tool: "triage test".to_owned(),
         evidence: Evidence::Waived,
         consent: Consent::default(),
-        watch: Watch { clock: &world.clock, cancel: &cancel, progress: &mut |_| {} },
+        material: None,
+        watch: Watch { clock: &world.clock, cancel: &cancel, progress: &mut |_| {}, examine: &crate::apply::accept },
     };
     let report = crate::apply::apply(request).unwrap();
     let stopped = report.stopped.unwrap();
@@ -202,7 +203,7 @@ fn a_call_that_fails_anywhere_leaves_a_run_that_can_be_undone() {
         let id = world.last().id().clone();
         match applied {
             Ok(report) => assert!(report.stopped.is_some(), "{context}: {report:?}"),
-            Err(ApplyError::Io { .. }) => {
+            Err(ApplyError::Io { .. } | ApplyError::Journal(_)) => {
                 world.settle(&id);
             }
             Err(error) => panic!("{context}: {error}"),

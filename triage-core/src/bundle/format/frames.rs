@@ -94,7 +94,12 @@ impl Frames {
         let stopped = || io::Error::other("a compressing thread stopped");
         self.jobs.as_ref().ok_or_else(stopped)?.send(Job { plain, done }).map_err(|_| stopped())?;
         self.waiting.push_back(waiting);
-        while self.waiting.len() > AHEAD * self.workers.len() {
+        self.leave(AHEAD * self.workers.len())
+    }
+
+    /// Writes the oldest frames until no more than `most` are not written.
+    fn leave(&mut self, most: usize) -> io::Result<()> {
+        while self.waiting.len() > most {
             self.write_oldest()?;
         }
         Ok(())
@@ -117,10 +122,7 @@ impl Frames {
 
     fn drain(&mut self) -> io::Result<()> {
         self.close_frame()?;
-        while !self.waiting.is_empty() {
-            self.write_oldest()?;
-        }
-        Ok(())
+        self.leave(0)
     }
 
     fn end(&mut self) -> io::Result<()> {
@@ -156,7 +158,9 @@ impl Stream for Frames {
     }
 
     fn checkpoint(&mut self) -> io::Result<()> {
-        self.close_frame()
+        self.close_frame()?;
+        // Waiting for all of them would leave the threads without work.
+        self.leave(self.workers.len())
     }
 
     fn last_part(&mut self) -> io::Result<()> {

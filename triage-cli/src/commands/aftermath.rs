@@ -1,0 +1,181 @@
+//! Looking again after a plan was applied: is anything left, and does anything come back?
+
+use super::{material, open};
+use crate::exit::Failure;
+use crate::session::Session;
+use crate::view;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use triage_core::action::{State, observe};
+use triage_core::apply::RunReport;
+use triage_core::collect::Scope;
+use triage_core::engine::{self, Reading};
+use triage_core::journal::Holds;
+use triage_core::model::{EvidencePath, Subject, escape};
+use triage_core::plan::Plan;
+use triage_core::source::{DirectorySource, Pattern, Selection, SourceKind};
+
+/// How often a change is looked for.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What a run left, by path: the last step on an object counts.
+fn touched(plan: &Plan, report: &RunReport) -> BTreeMap<EvidencePath, State> {
+    let mut left = BTreeMap::new();
+    for step in &plan.steps {
+        let outcome = report.outcomes.iter().find(|outcome| outcome.step == step.number);
+        if let Some((Holds::After, Some(after))) = outcome.map(|outcome| (outcome.holds, outcome.after.clone())) {
+            left.insert(step.action.path().clone(), after);
+        }
+    }
+    left
+}
+
+/// Scans what was changed once more, and with `watch` looks on for so long. Says whether nothing came back meanwhile.
+pub(super) fn look_again(
+    plan: &Plan,
+    report: &RunReport,
+    root: &Path,
+    watch: Option<Duration>,
+    session: &Session,
+) -> Result<bool, Failure> {
+    let left = touched(plan, report);
+    if left.is_empty() {
+        return Ok(true);
+    }
+    let mut is_well = true;
+    scan(&left, root, session)?;
+    if let Some(duration) = watch {
+        session.ui.note(&format!(
+            "Watching {} for {} s: what comes back is told. Ctrl-C ends it.",
+            view::findings::count(left.len(), "object"),
+            duration.as_secs()
+        ));
+        let came_back = watch_for(&left, root, duration, session)?;
+        if came_back == 0 {
+            session.ui.note("Nothing came back.");
+        } else {
+            session.ui.warning(&format!(
+                "{} changed again: something that was not found still runs; scan the whole host",
+                view::findings::count(came_back, "object")
+            ));
+            is_well = false;
+        }
+        scan(&left, root, session)?;
+    }
+    Ok(is_well)
+}
+
+/// Scans the touched objects alone and tells what is found in them. An account is not judged again: alone, half of its files are missing,
+/// and that it is locked was looked at when it was done.
+fn scan(left: &BTreeMap<EvidencePath, State>, root: &Path, session: &Session) -> Result<(), Failure> {
+    let reading = material::reading(root);
+    let target = open::target(None, &reading, session)?;
+    let patterns = left.keys().map(Pattern::exact).collect();
+    let target = engine::Target {
+        scope: Scope {
+            selection: Selection::new(patterns, Vec::new()),
+            sensitive: target.scope.sensitive,
+            ..Scope::default()
+        },
+        ..target
+    };
+    let options = open::options(&reading);
+    let reading = Reading { options, progress: &(), cancel: &|| session.is_interrupted() };
+    let scan = engine::scan(&target, open::detectors(&[], true, 30)?, reading)?;
+    let found: Vec<_> = scan
+        .findings
+        .iter()
+        .filter(|finding| {
+            !matches!(finding.subject, Subject::Account { .. })
+                && finding.category.is_evidence_of_compromise()
+                && left.contains_key(finding.subject.path())
+        })
+        .collect();
+    for finding in &found {
+        session.ui.warning(&format!("still there: {} ({}), {}", finding.title, finding.rule, finding.subject));
+    }
+    if found.is_empty() {
+        session.ui.note(&format!(
+            "Looked again at {}: nothing is found in them any more.",
+            view::findings::count(left.len(), "object")
+        ));
+    }
+    Ok(())
+}
+
+/// Tells of each touched object that changes, once a change. Gives how many did.
+fn watch_for(
+    left: &BTreeMap<EvidencePath, State>,
+    root: &Path,
+    duration: Duration,
+    session: &Session,
+) -> Result<usize, Failure> {
+    let source = DirectorySource::open(root, SourceKind::Root)?;
+    let mut last: BTreeMap<&EvidencePath, State> = left.iter().map(|(path, state)| (path, state.clone())).collect();
+    let mut changed = std::collections::BTreeSet::new();
+    let start = Instant::now();
+    while start.elapsed() < duration && !session.is_interrupted() {
+        for (path, known) in &mut last {
+            // One that cannot be looked at just now is looked at the next time.
+            let Ok((now, _)) = observe(&source, path, 0) else { continue };
+            let differences = now.differences(known);
+            if differences.is_empty() {
+                continue;
+            }
+            changed.insert((*path).clone());
+            session.ui.warning(&format!(
+                "{path} changed after {} s: {}{}",
+                start.elapsed().as_secs(),
+                if now.is_present() && !known.is_present() {
+                    "it came back".to_owned()
+                } else {
+                    differences.join(", ")
+                },
+                whose(root, path, &now)
+            ));
+            *known = now;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(changed.len())
+}
+
+/// Whose the object is now, and which processes have it open or name it. A writer that has ended is not seen.
+fn whose(root: &Path, path: &EvidencePath, now: &State) -> String {
+    let mut out = match now {
+        State::Present(present) => format!("; it belongs to user {}", present.meta.uid),
+        State::Absent => String::new(),
+    };
+    if root == Path::new("/") {
+        for (pid, command) in holders(path).into_iter().take(5) {
+            out.push_str(&format!("; process {pid} has it: {command}"));
+        }
+    }
+    out
+}
+
+/// Processes that have a file open or name it among their arguments, with their command lines.
+fn holders(path: &EvidencePath) -> Vec<(u32, String)> {
+    let own = std::process::id();
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let has_open = || {
+            let links = fs::read_dir(entry.path().join("fd")).into_iter().flatten().flatten();
+            links
+                .filter_map(|link| fs::read_link(link.path()).ok())
+                .any(|to| to.as_os_str().as_bytes() == path.as_bytes())
+        };
+        let names = || command.split(|&byte| byte == 0).any(|word| word == path.as_bytes());
+        if pid != own && (names() || has_open()) {
+            let words: Vec<String> =
+                command.split(|&byte| byte == 0).filter(|word| !word.is_empty()).map(escape).collect();
+            found.push((pid, words.join(" ")));
+        }
+    }
+    found
+}

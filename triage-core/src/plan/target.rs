@@ -1,0 +1,294 @@
+//! What findings and playbooks want done, object by object.
+//!
+//! A step changes one object. What a playbook asks for can be several: a unit and its links, an account in two files. And several
+//! findings can ask for one: lines of one crontab are one edit.
+
+use super::scene::Scene;
+use super::{Affects, PlanError, PlanRequest, Risk};
+use crate::action::{Attributes, InodeFlag, Lines};
+use crate::model::{Digest, EvidencePath, Finding, FindingId, Mode, RawText, Subject, escape};
+use crate::playbook::{ActionKind, Facts, Inputs, Phase, Playbook, PlaybookStep, Values};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is done to which object: the key under which requests are one task. In the order in which they are done to one object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Target {
+    Quarantine(EvidencePath),
+    Restore(EvidencePath),
+    Flags(EvidencePath, BTreeSet<InodeFlag>, BTreeSet<InodeFlag>),
+    Metadata(EvidencePath, Attributes),
+    Edit(EvidencePath),
+    Cron(EvidencePath),
+    Key(EvidencePath, RawText),
+    EditFile(EvidencePath, Vec<Edit>),
+    Option(EvidencePath, String, RawText),
+    /// Shadow file and name.
+    Lock(EvidencePath, RawText),
+    Expire(EvidencePath, RawText),
+    Account(EvidencePath, RawText),
+    Shell(EvidencePath, RawText, RawText),
+    /// File, group and name.
+    Leave(EvidencePath, RawText, RawText),
+    Mask(EvidencePath),
+}
+
+/// An edit before the file was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Edit {
+    Remove(Lines),
+    Replace(Lines, RawText),
+    Ensure(RawText),
+}
+
+impl Target {
+    pub(super) fn path(&self) -> &EvidencePath {
+        match self {
+            Self::Quarantine(path)
+            | Self::Restore(path)
+            | Self::Flags(path, ..)
+            | Self::Metadata(path, _)
+            | Self::Edit(path)
+            | Self::Cron(path)
+            | Self::Key(path, _)
+            | Self::EditFile(path, _)
+            | Self::Option(path, ..)
+            | Self::Lock(path, _)
+            | Self::Expire(path, _)
+            | Self::Account(path, _)
+            | Self::Shell(path, ..)
+            | Self::Leave(path, ..)
+            | Self::Mask(path) => path,
+        }
+    }
+
+    /// Says whether it is left out where the file goes into quarantine.
+    pub(super) fn goes_with_the_file(&self) -> bool {
+        matches!(
+            self,
+            Self::Flags(..) | Self::Metadata(..) | Self::Edit(_) | Self::Cron(_) | Self::Key(..) | Self::EditFile(..)
+        )
+    }
+}
+
+/// Where a task stands in the plan: phase, playbook, step.
+pub(super) type Rank = (Phase, usize, usize);
+
+/// All that findings and playbooks want of one object in one way.
+pub(super) struct Task<'a> {
+    pub(super) target: Target,
+    pub(super) rank: Rank,
+    pub(super) playbook: &'a Playbook,
+    pub(super) step: &'a PlaybookStep,
+    pub(super) risk: Risk,
+    pub(super) affects: BTreeSet<Affects>,
+    pub(super) findings: BTreeSet<FindingId>,
+    /// The contents that were convicted.
+    pub(super) digests: BTreeSet<Digest>,
+    pub(super) lines: BTreeSet<RawText>,
+    /// What a person has to say first.
+    pub(super) needs: Option<String>,
+}
+
+impl Task<'_> {
+    pub(super) fn absorb(&mut self, risk: Risk, affects: &[Affects]) {
+        self.risk = self.risk.max(risk);
+        self.affects.extend(affects);
+    }
+}
+
+/// Evaluates the playbooks and brings together what is about one object. In the order of the plan.
+pub(super) fn tasks<'a>(request: &PlanRequest<'a>, scene: &mut Scene<'_>) -> Result<Vec<Task<'a>>, PlanError> {
+    let facts = Facts::new(request.findings, &request.host);
+    crate::playbook::check_inputs(request.playbooks, request.inputs).map_err(PlanError::Playbook)?;
+    let mut tasks: BTreeMap<Target, Task<'a>> = BTreeMap::new();
+    let playbooks: &'a [Playbook] = request.playbooks;
+    for (book, playbook) in playbooks.iter().enumerate() {
+        let inputs = playbook.inputs_with(request.inputs).map_err(PlanError::Playbook)?;
+        for (order, step) in playbook.steps.iter().enumerate() {
+            let rank = (step.phase, book, order);
+            for index in playbook.select(step, &facts, &inputs).map_err(PlanError::Playbook)? {
+                let Some(finding) = request.findings.get(index) else { continue };
+                for target in targets(playbook, step, (&facts, &inputs, index), finding, scene)? {
+                    let task = tasks.entry(target.clone()).or_insert_with(|| Task {
+                        target,
+                        rank,
+                        playbook,
+                        step,
+                        risk: step.risk,
+                        affects: BTreeSet::new(),
+                        findings: BTreeSet::new(),
+                        digests: BTreeSet::new(),
+                        lines: BTreeSet::new(),
+                        needs: playbook.needs(step, &inputs),
+                    });
+                    task.absorb(step.risk, &step.affects);
+                    if rank < task.rank {
+                        (task.rank, task.playbook, task.step) = (rank, playbook, step);
+                    }
+                    task.findings.insert(finding.id.clone());
+                    match &finding.subject {
+                        // What belongs to a unit was not itself convicted by its content.
+                        Subject::File { path, sha256 } if path == task.target.path() => task.digests.extend(sha256),
+                        Subject::CronEntry { text, .. } | Subject::Line { text, .. } => {
+                            task.lines.insert(text.clone());
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    let mut tasks: Vec<Task<'a>> = tasks.into_values().collect();
+    sort(&mut tasks);
+    Ok(tasks)
+}
+
+pub(super) fn sort(tasks: &mut [Task<'_>]) {
+    tasks.sort_by(|a, b| (a.rank, a.target.path(), &a.target).cmp(&(b.rank, b.target.path(), &b.target)));
+}
+
+type Given<'a> = (&'a Facts, &'a Inputs, usize);
+
+/// What a step does for one finding, object by object.
+fn targets(
+    playbook: &Playbook,
+    step: &PlaybookStep,
+    (facts, inputs, index): Given<'_>,
+    finding: &Finding,
+    scene: &mut Scene<'_>,
+) -> Result<Vec<Target>, PlanError> {
+    let source = || format!("{}#{}", playbook.name, step.id);
+    let value = |detail: String| PlanError::Value { step: source(), detail };
+    // Most actions take no values: nothing is evaluated for them.
+    let values = if step.action.values().is_empty() {
+        Values::default()
+    } else {
+        playbook.values(step, facts, inputs, index).map_err(PlanError::Playbook)?
+    };
+    // Until a person has said what is missing, the values mean nothing.
+    let is_open = playbook.needs(step, inputs).is_some();
+    let text = |name: &str| RawText::from(values.text(name).unwrap_or_default());
+    Ok(match (step.action, &finding.subject) {
+        (ActionKind::QuarantineFile, Subject::File { path, .. }) => vec![Target::Quarantine(path.clone())],
+        (ActionKind::RestoreFile, Subject::File { path, .. }) => vec![Target::Restore(path.clone())],
+        (ActionKind::SetMetadata, Subject::File { path, .. }) => {
+            let wanted = if is_open { Attributes::default() } else { attributes(&values).map_err(value)? };
+            vec![Target::Metadata(path.clone(), wanted)]
+        }
+        (ActionKind::SetFlags, Subject::File { path, .. }) => {
+            let (set, clear) = (flags(&values, "set").map_err(value)?, flags(&values, "clear").map_err(value)?);
+            vec![Target::Flags(path.clone(), set, clear)]
+        }
+        (
+            ActionKind::EditFile,
+            Subject::File { path, .. } | Subject::CronEntry { path, .. } | Subject::Line { path, .. },
+        ) => vec![Target::EditFile(path.clone(), edits(&values))],
+        (ActionKind::RemoveLines, Subject::CronEntry { path, .. } | Subject::Line { path, .. }) => {
+            vec![Target::Edit(path.clone())]
+        }
+        (ActionKind::RemoveCronEntry, Subject::CronEntry { path, .. }) => vec![Target::Cron(path.clone())],
+        (ActionKind::RemoveKey, Subject::Line { path, text, .. }) => {
+            match crate::action::key_in(text.as_bytes()) {
+                Some(key) => vec![Target::Key(path.clone(), key)],
+                // A line without a key that we can read goes as a line.
+                None => vec![Target::Edit(path.clone())],
+            }
+        }
+        (ActionKind::DisableUnit, Subject::File { path, .. }) => {
+            scene.unit_links(path).into_iter().map(Target::Quarantine).collect()
+        }
+        (ActionKind::RemoveUnit, Subject::File { path, .. }) => {
+            let parts = scene.unit_links(path).into_iter().chain(scene.unit_additions(path)).chain([path.clone()]);
+            parts.map(Target::Quarantine).collect()
+        }
+        (ActionKind::MaskUnit, Subject::File { path, .. }) => {
+            let mask = EvidencePath::root().join(b"etc").join(b"systemd").join(b"system").join(path.file_name());
+            let mut parts: Vec<Target> = scene.unit_links(path).into_iter().map(Target::Quarantine).collect();
+            // The mask comes into the place of an administrator's unit; the vendor's stays where it is and is not read any more.
+            parts.extend((*path == mask).then(|| Target::Quarantine(path.clone())));
+            parts.push(Target::Mask(mask));
+            parts
+        }
+        (ActionKind::LockAccount, Subject::Account { path, name }) => {
+            vec![Target::Lock(beside(path, b"shadow"), name.clone())]
+        }
+        (ActionKind::ExpireAccount, Subject::Account { path, name }) => {
+            vec![Target::Expire(beside(path, b"shadow"), name.clone())]
+        }
+        (ActionKind::SetShell, Subject::Account { path, name }) => {
+            vec![Target::Shell(beside(path, b"passwd"), name.clone(), text("shell"))]
+        }
+        (ActionKind::RestoreAccount, Subject::Account { path, name }) => {
+            vec![Target::Account(beside(path, b"passwd"), name.clone())]
+        }
+        (ActionKind::RemoveFromGroup, Subject::Account { path, name }) => {
+            let (group, gshadow) = (beside(path, b"group"), beside(path, b"gshadow"));
+            let groups = match values.text("group") {
+                Some(name) => vec![RawText::from(name)],
+                None => scene.groups_with(&group, name),
+            };
+            let files = |name_of: RawText, scene: &mut Scene<'_>| {
+                let mut files = vec![Target::Leave(group.clone(), name_of.clone(), name.clone())];
+                if scene.has_line(&gshadow, &name_of) {
+                    files.push(Target::Leave(gshadow.clone(), name_of, name.clone()));
+                }
+                files
+            };
+            groups.into_iter().flat_map(|group| files(group, scene)).collect()
+        }
+        (ActionKind::SetOption, subject) => {
+            let path = match subject {
+                Subject::File { path, .. } | Subject::Line { path, .. } if path.file_name() == b"sshd_config" => {
+                    path.clone()
+                }
+                _ => EvidencePath::root().join(b"etc").join(b"ssh").join(b"sshd_config"),
+            };
+            vec![Target::Option(path, values.text("option").unwrap_or_default().to_owned(), text("value"))]
+        }
+        (action, subject) => {
+            return Err(PlanError::Subject {
+                step: source(),
+                finding: escape(finding.id.0.as_bytes()),
+                kind: subject.kind(),
+                action: action.as_str(),
+            });
+        }
+    })
+}
+
+/// The file of that name that belongs to an account file.
+fn beside(accounts: &EvidencePath, name: &[u8]) -> EvidencePath {
+    accounts.parent().unwrap_or_else(EvidencePath::root).join(name)
+}
+
+fn attributes(values: &Values) -> Result<Attributes, String> {
+    let wrong = |name: &str, text: &str| format!("`{}` is no {name}", escape(text.as_bytes()));
+    let number =
+        |name: &str| values.text(name).map(|text| text.parse::<u32>().map_err(|_| wrong(name, text))).transpose();
+    let mode = values.text("mode").map(|text| match u32::from_str_radix(text, 8) {
+        Ok(bits) if bits <= 0o7777 => Ok(Mode::new(bits)),
+        _ => Err(wrong("mode", text)),
+    });
+    Ok(Attributes { mode: mode.transpose()?, uid: number("uid")?, gid: number("gid")?, mtime: None })
+}
+
+fn flags(values: &Values, name: &str) -> Result<BTreeSet<InodeFlag>, String> {
+    let words = values.text(name).unwrap_or_default().split(',').map(str::trim).filter(|word| !word.is_empty());
+    words
+        .map(|word| InodeFlag::parse(word).ok_or_else(|| format!("there is no flag `{}`", escape(word.as_bytes()))))
+        .collect()
+}
+
+fn edits(values: &Values) -> Vec<Edit> {
+    let text = |name: &str| values.text(name).map(RawText::from);
+    let exact = |name: &str| text(name).map(Lines::Exact);
+    let matching = |name: &str| values.text(name).map(|text| Lines::Matching(text.to_owned()));
+    let by = || text("by").unwrap_or_else(|| RawText::from(""));
+    let mut edits: Vec<Edit> = Vec::new();
+    edits.extend(exact("remove").map(Edit::Remove));
+    edits.extend(matching("remove_matching").map(Edit::Remove));
+    edits.extend(exact("replace").map(|lines| Edit::Replace(lines, by())));
+    edits.extend(matching("replace_matching").map(|lines| Edit::Replace(lines, by())));
+    edits.extend(text("ensure").map(Edit::Ensure));
+    edits
+}
