@@ -5,6 +5,7 @@ use crate::exit::Failure;
 use crate::session::Session;
 use crate::view;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -151,7 +152,7 @@ fn whose(root: &Path, path: &EvidencePath, now: &State) -> String {
     };
     if root == Path::new("/") {
         for (pid, command) in holders(path).into_iter().take(5) {
-            out.push_str(&format!("; process {pid} has it: {command}"));
+            let _ = write!(out, "; process {pid} has it: {command}");
         }
     }
     out

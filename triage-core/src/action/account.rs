@@ -274,6 +274,7 @@ mod tests {
         action.change(&file(content), Some(content))
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "is held against what a change gives")]
     fn rewritten(bytes: &[u8]) -> Result<Change, Obstacle> {
         Ok(Change::Rewrite(bytes.to_vec()))
     }

@@ -112,6 +112,7 @@ mod tests {
         Action::RemoveCronEntry { path, table, entries, max: 2 }.change(&file(content), Some(content))
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "is held against what a change gives")]
     fn rewritten(bytes: &[u8]) -> Result<Change, Obstacle> {
         Ok(Change::Rewrite(bytes.to_vec()))
     }

@@ -8,6 +8,7 @@ use super::diff::diff;
 use super::{Action, Change, Present, State};
 use crate::model::{EvidencePath, FileMeta, escape};
 use regex::Regex;
+use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 pub(super) fn preview(action: &Action, now: &State, content: Option<&[u8]>, change: &Change) -> String {
@@ -55,7 +56,7 @@ fn altered(path: &EvidencePath, now: &State, meta: &FileMeta) -> String {
     let mut out = String::new();
     let mut tell = |what: &str, from: String, to: String| {
         if from != to {
-            out.push_str(&format!("sets {what} of {path} from {from} to {to}\n"));
+            let _ = writeln!(out, "sets {what} of {path} from {from} to {to}");
         }
     };
     tell("mode", old.mode.to_string(), meta.mode.to_string());
@@ -69,7 +70,7 @@ fn altered(path: &EvidencePath, now: &State, meta: &FileMeta) -> String {
         out.push_str("takes off its immutable or append-only flag for a moment\n");
     }
     if present.meta.xattrs != meta.xattrs {
-        out.push_str(&format!("sets attributes of {path}\n"));
+        let _ = writeln!(out, "sets attributes of {path}");
     }
     out
 }

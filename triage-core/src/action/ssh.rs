@@ -199,6 +199,7 @@ mod tests {
 
     const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExampleExampleExampleExam";
 
+    #[allow(clippy::unnecessary_wraps, reason = "is held against what a change gives")]
     fn rewritten(bytes: &[u8]) -> Result<Change, Obstacle> {
         Ok(Change::Rewrite(bytes.to_vec()))
     }

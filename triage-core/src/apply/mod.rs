@@ -80,8 +80,11 @@ pub struct Watch<'a> {
     pub progress: &'a mut dyn FnMut(StepEvent<'_>),
     /// Asked whether a configuration that is about to be put at a path would be accepted by the program that reads it; an error is why not.
     /// The library starts no program itself.
-    pub examine: &'a dyn Fn(&EvidencePath, &[u8]) -> Result<(), String>,
+    pub examine: &'a Examine<'a>,
 }
+
+/// Says of a path and the content that is about to be put there why it would not be accepted.
+pub type Examine<'a> = dyn Fn(&EvidencePath, &[u8]) -> Result<(), String> + 'a;
 
 /// Accepts every configuration: where there is no program to ask.
 ///

@@ -6,7 +6,7 @@ use super::perform::{self, Ended, Material};
 use super::preflight::{EARLIER, decide, observe, planned_obstacle, preflight};
 use super::recover::{self, Prefer};
 use super::target::{Slot, Target, inode_of_state};
-use super::{ApplyError, ApplyRequest, ResumeRequest, RunReport, StepEvent, Stopped};
+use super::{ApplyError, ApplyRequest, Examine, ResumeRequest, RunReport, StepEvent, Stopped};
 use crate::action::{Action, Change, Obstacle, State, is_account_file, predict};
 use crate::journal::{
     Consent, Event, Evidence, Holds, Intent, Lock, Method, PrivateNames, Run, RunId, Runs, Start, StepOutcome, StepRef,
@@ -30,7 +30,7 @@ pub(super) struct Session<'a> {
     pub(super) kept: Option<Run>,
     /// Where copies come from that the vault does not have yet.
     pub(super) material: Option<&'a dyn Source>,
-    pub(super) examine: &'a dyn Fn(&EvidencePath, &[u8]) -> Result<(), String>,
+    pub(super) examine: &'a Examine<'a>,
     pub(super) progress: &'a mut dyn FnMut(StepEvent<'_>),
 }
 
@@ -264,6 +264,10 @@ impl<'a> Execution<'a> {
     }
 
     /// Does one step, up to its outcome.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one step from the look at it to its outcome; the parts share what they know of it"
+    )]
     fn step(&mut self, step: &Step) -> Result<StepOutcome, Halt> {
         if !self.lock_accounts(step)? {
             let why =

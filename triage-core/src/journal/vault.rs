@@ -143,7 +143,7 @@ enum Piece<'a> {
 
 impl Piece<'_> {
     fn hash(&self, hasher: &mut Hasher) {
-        const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+        static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
         match self {
             Self::Data(bytes) => hasher.update(bytes),
             Self::Hole(count) => {

@@ -98,7 +98,7 @@ impl Scene<'_> {
         let most = |seen: u64, known: usize| seen.max(known as u64) + RESPAWN_ALLOWANCE;
         let action = match &task.target {
             Target::Quarantine(_) => return self.quarantine(task, path, &seen).map(Proposed::from),
-            Target::Restore(_) => return Some(self.restore(path, &seen)),
+            Target::Restore(_) => return Some(self.restore(&path, &seen)),
             Target::Account(_, name) => return Some(self.restore_account(path, name, content)),
             Target::Edit(_) => {
                 let lines = lines();
@@ -170,7 +170,7 @@ impl Scene<'_> {
     }
 
     /// A good copy of a file, if there is one: its content, and as much of its metadata as its source keeps.
-    fn restore(&mut self, path: EvidencePath, seen: &Seen) -> Proposed {
+    fn restore(&mut self, path: &EvidencePath, seen: &Seen) -> Proposed {
         let from = seen.state.clone();
         let propose = |to: State, origin: String, obstacle| Proposed {
             action: Action::RestoreFile { path: path.clone(), from: from.clone(), to, origin },
@@ -182,7 +182,7 @@ impl Scene<'_> {
         };
         let origin = material.label();
         let blocked = |why: String| Some(StepStatus::Blocked { why });
-        let good = match observe(material, &path, 0) {
+        let good = match observe(material, path, 0) {
             Ok((State::Present(good), _)) if good.meta.is_file() && good.sha256.is_some() => good,
             Ok(_) => {
                 let why = format!("{origin} has no copy of it");

@@ -6,8 +6,11 @@ use crate::model::{FileMeta, Mode};
 use crate::source::fake::FakeRoot;
 use std::os::unix::fs::{FileTypeExt as _, symlink};
 
+type Build = fn() -> World;
+type Fill = fn(&mut World);
+
 /// Every way to build a host that is changed, by the name that a failure tells.
-pub(super) const WORLDS: [(&str, fn() -> World); 7] = [
+pub(super) const WORLDS: [(&str, Build); 7] = [
     ("files", World::varied),
     ("specials", specials),
     ("metadata", metadata),
@@ -18,7 +21,7 @@ pub(super) const WORLDS: [(&str, fn() -> World); 7] = [
 ];
 
 /// What each of these puts on a host, wherever that lies.
-pub(super) const FILLS: [(&str, fn(&mut World)); 6] = [
+pub(super) const FILLS: [(&str, Fill); 6] = [
     ("specials", fill_specials),
     ("metadata", fill_metadata),
     ("edits", fill_edits),

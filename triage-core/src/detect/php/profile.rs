@@ -44,7 +44,7 @@ pub(super) struct Profile {
     pub(super) magic_runs: bool,
     /// The request is deserialised.
     pub(super) unserializes: bool,
-    /// Lets XPath call functions of PHP.
+    /// Lets `XPath` call functions of PHP.
     pub(super) calls_from_xpath: bool,
     /// Starts a shell.
     pub(super) shell: bool,
