@@ -140,7 +140,7 @@ fn an_expired_entry_allows_nothing_and_a_broken_list_stops_the_scan() {
     let check = env.triage(["rules", "check", "bad.yaml"]).expect(1);
     for text in [scan.stderr, check.stdout] {
         assert!(
-            text.contains("allow-list `bad.yaml`, line 3, column 10: this is no rule's name") && text.contains("^"),
+            text.contains("allow-list `bad.yaml`, line 3, column 10: this is no rule's name") && text.contains('^'),
             "{text}"
         );
     }
