@@ -108,6 +108,9 @@ pub(super) fn explain(error: TargetError) -> Failure {
         TargetError::Source(SourceError::Unsupported { detail, .. }) if detail.starts_with("encrypted") => {
             Failure::hinted(error, SEALED)
         }
+        TargetError::Source(SourceError::Unsupported { detail, .. }) if detail.starts_with("neither") => {
+            Failure::hinted(error, "to look at a single file, name the folder that it lies in")
+        }
         TargetError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Failure::hinted(
             error,
             "name a host's root, a folder, a bundle, an archive or an image that exists; the host's root is `--root DIR`",

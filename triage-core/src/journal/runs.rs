@@ -14,12 +14,27 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 const RUNS: &[u8] = b"runs";
 const LOCK: &[u8] = b"lock";
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
 pub(super) const PLAN: &[u8] = b"plan.json";
 pub(super) const JOURNAL: &[u8] = b"journal.jsonl";
 const VAULT: &[u8] = b"vault";
+
+/// Takes the lock, and says whether it was free. A program that some process is just starting has all its open files until it runs, and with them locks
+/// that were given up; that passes at once.
+fn wait_for(file: &OwnedFd) -> io::Result<bool> {
+    for _ in 1..LOCK_ATTEMPTS {
+        if change::try_lock(file)? {
+            return Ok(true);
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    change::try_lock(file)
+}
 
 /// The state folder.
 #[derive(Debug)]
@@ -118,7 +133,7 @@ impl Runs {
     pub fn lock(&self) -> Result<Arc<Lock>, JournalError> {
         let failed = |source| JournalError::Io { doing: "locking", what: self.label.clone(), source };
         let file = change::open_append(&self.dir, LOCK, 0o600).map_err(failed)?;
-        if !change::try_lock(&file).map_err(failed)? {
+        if !wait_for(&file).map_err(failed)? {
             let holder = match self.holder() {
                 Some(Holder { pid, run: Some(run) }) => format!("run {run}, process {pid}"),
                 Some(Holder { pid, run: None }) => format!("process {pid}"),
@@ -142,7 +157,7 @@ impl Runs {
     fn busy(&self) -> Option<RunId> {
         let file = look::open_file(&self.dir, LOCK).ok()?;
         // A lock that we get ourselves goes again with `file`.
-        if change::try_lock(&file).ok()? { None } else { self.holder()?.run }
+        if wait_for(&file).ok()? { None } else { self.holder()?.run }
     }
 
     /// Begins a run: its folder, its copy of the plan, an empty vault and a journal with its first line. The folder appears whole or
