@@ -14,27 +14,12 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 const RUNS: &[u8] = b"runs";
 const LOCK: &[u8] = b"lock";
-const LOCK_ATTEMPTS: u32 = 20;
-const LOCK_PAUSE: Duration = Duration::from_millis(25);
 pub(super) const PLAN: &[u8] = b"plan.json";
 pub(super) const JOURNAL: &[u8] = b"journal.jsonl";
 const VAULT: &[u8] = b"vault";
-
-/// Takes the lock, and says whether it was free. A program that some process is just starting has all its open files until it runs, and with them locks
-/// that were given up; that passes at once.
-fn wait_for(file: &OwnedFd) -> io::Result<bool> {
-    for _ in 1..LOCK_ATTEMPTS {
-        if change::try_lock(file)? {
-            return Ok(true);
-        }
-        std::thread::sleep(LOCK_PAUSE);
-    }
-    change::try_lock(file)
-}
 
 /// The state folder.
 #[derive(Debug)]
@@ -49,6 +34,13 @@ pub struct Runs {
 #[derive(Debug)]
 pub struct Lock {
     file: OwnedFd,
+}
+
+/// Closing the file would do, but for a program that some thread is just starting: until it runs it has all our open files, and the lock with them.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = change::unlock(&self.file);
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -133,7 +125,7 @@ impl Runs {
     pub fn lock(&self) -> Result<Arc<Lock>, JournalError> {
         let failed = |source| JournalError::Io { doing: "locking", what: self.label.clone(), source };
         let file = change::open_append(&self.dir, LOCK, 0o600).map_err(failed)?;
-        if !wait_for(&file).map_err(failed)? {
+        if !change::try_lock(&file).map_err(failed)? {
             let holder = match self.holder() {
                 Some(Holder { pid, run: Some(run) }) => format!("run {run}, process {pid}"),
                 Some(Holder { pid, run: None }) => format!("process {pid}"),
@@ -156,8 +148,12 @@ impl Runs {
     /// The run that some process is working on now.
     fn busy(&self) -> Option<RunId> {
         let file = look::open_file(&self.dir, LOCK).ok()?;
-        // A lock that we get ourselves goes again with `file`.
-        if wait_for(&file).ok()? { None } else { self.holder()?.run }
+        if !change::try_lock(&file).ok()? {
+            return self.holder()?.run;
+        }
+        // Got only to see that it is free.
+        let _ = change::unlock(&file);
+        None
     }
 
     /// Begins a run: its folder, its copy of the plan, an empty vault and a journal with its first line. The folder appears whole or

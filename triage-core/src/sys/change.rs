@@ -303,12 +303,17 @@ pub fn try_record_lock(file: impl AsFd) -> io::Result<bool> {
     }
 }
 
-/// Takes the exclusive lock of an open file without waiting; it is held until the last copy of the descriptor is closed. Says
-/// whether it was free.
+/// Takes the exclusive lock of an open file without waiting; it is held until [`unlock`], or until the last copy of the descriptor is closed.
+/// Says whether it was free.
 pub fn try_lock(file: impl AsFd) -> io::Result<bool> {
     match fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(true),
         Err(Errno::WOULDBLOCK) => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Gives the lock of an open file back, also for those who have copies of the descriptor.
+pub fn unlock(file: impl AsFd) -> io::Result<()> {
+    Ok(fs::flock(file, FlockOperation::Unlock)?)
 }
