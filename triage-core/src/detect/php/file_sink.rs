@@ -146,7 +146,7 @@ impl Interp<'_> {
             return;
         }
         if taint.from & from::ANY_ORDERS != 0 && !socket {
-            if (path_free || executable) && !data_inner {
+            if (path_free || executable) && !data_inner && !ends_at_once(data.head()) {
                 let rule = &rule::WRITE;
                 self.contextual(here, rule, (Severity::High, 80), &taint, &what);
             }
@@ -211,6 +211,29 @@ fn file_key(path: &Val) -> Option<Vec<u8>> {
     };
     let key = key.strip_prefix(b"./").map(<[u8]>::to_vec).unwrap_or(key);
     (key.len() > 3).then_some(key)
+}
+
+/// Says whether a text is PHP whose first statement ends it: whatever stands behind is data that a server does not show. Programs keep
+/// settings and logs so.
+fn ends_at_once(head: &[u8]) -> bool {
+    let lower = head.get(..head.len().min(64)).unwrap_or_default().to_ascii_lowercase();
+    let Some(code) = lower.strip_prefix(b"<?php") else { return false };
+    let code = code.trim_ascii_start();
+    let Some(rest) = [&b"exit"[..], b"die", b"__halt_compiler"].iter().find_map(|word| code.strip_prefix(*word)) else {
+        return false;
+    };
+    let rest = rest.trim_ascii_start();
+    let rest = match rest.strip_prefix(b"(") {
+        Some(inner) => {
+            let digits = inner.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            match inner.get(digits..).and_then(|rest| rest.strip_prefix(b")")) {
+                Some(rest) => rest.trim_ascii_start(),
+                None => return false,
+            }
+        }
+        None => rest,
+    };
+    rest.starts_with(b";") || rest.starts_with(b"?>")
 }
 
 /// Says whether a text is PHP that has begun, and whose next word would be code: no text in quotes, no number.

@@ -131,3 +131,13 @@ fn functions_made_of_text_that_run_their_argument_are_found() {
         "$t = $_POST['b']; $o = ''; for ($i = 0; $i < strlen($t); $i += 2) $o .= urldecode('%' . substr($t, $i, 2)); fwrite(fopen($_POST['a'], 'w'), $o);",
     );
 }
+
+#[test]
+fn what_is_written_behind_an_exit_is_data() {
+    for head in ["<?php exit(1); ?>", "<?php die(); ?>\\n", "<?php\\nexit ?>", "<?php __halt_compiler();"] {
+        passes(&format!("file_put_contents('log.php', \"{head}\" . $_POST['line']);"));
+    }
+    for head in ["<?php if (0) exit; ?>", "<?php exit_not(); ?>", "<?php ", "<?php exit($x); ?>"] {
+        hits("TR-PHP-0105", &format!("file_put_contents($_POST['f'], \"{}\" . $_POST['line']);", head.replace('$', "\\$")));
+    }
+}
