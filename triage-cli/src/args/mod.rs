@@ -2,6 +2,7 @@
 
 mod allow;
 mod budget;
+mod check;
 mod definitions;
 pub(crate) mod export;
 mod modules;
@@ -9,6 +10,7 @@ pub(crate) mod seal;
 
 pub(crate) use allow::AllowArgs;
 pub(crate) use budget::{BudgetArgs, Nice, Period};
+pub(crate) use check::{CheckArgs, CheckFormat, FailOn};
 pub(crate) use definitions::{ArtifactsCommand, CaseArgs, DefinitionArgs, LookArgs};
 pub(crate) use modules::{ModulesArgs, ModulesFormat};
 
@@ -49,6 +51,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Say in one answer whether a host is compromised, how, since when, and what to do next
+    Check(CheckArgs),
     /// Collect evidence of a host into a hashed bundle
     Collect(CollectArgs),
     /// Check every hash of a bundle, and that it is complete

@@ -6,6 +6,7 @@ mod apply;
 mod artifacts;
 mod baseline;
 mod cache;
+mod check;
 mod collect;
 mod completions;
 mod demo;
@@ -33,6 +34,7 @@ use crate::session::Session;
 /// Carries out what the command line asks for.
 pub(crate) fn run(command: Command, session: &Session) -> Result<Exit, Failure> {
     match command {
+        Command::Check(args) => check::run(&args, session),
         Command::Collect(args) => collect::run(&args, session),
         Command::Verify(args) => verify::run(&args, session),
         Command::Export(args) => export::run(&args, session),

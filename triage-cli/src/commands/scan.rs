@@ -181,9 +181,13 @@ fn last_line(report: &ScanReport) -> String {
     let gaps = view::findings::count(report.gaps.len(), "gap");
     let answer = report.findings.iter().find(|finding| is_answer(finding));
     let verdict = match report.verdict {
-        Verdict::Compromised => format!(
-            "Compromised: {findings}, {gaps}. Before anything changes: `triage collect`, then `triage plan --playbook freepbx/web-shell -o plan.json`."
-        ),
+        Verdict::Compromised => {
+            let is_freepbx = report.profile.as_deref().is_some_and(|profile| profile.contains("freepbx"));
+            let playbook = if is_freepbx { "freepbx/web-shell" } else { "linux/web-shell" };
+            format!(
+                "Compromised: {findings}, {gaps}. Before anything changes: `triage collect`, then `triage plan --playbook {playbook} -o plan.json`."
+            )
+        }
         Verdict::Suspicious => {
             format!("Suspicious: {findings}, {gaps}. Nothing proves a compromise; a person should look.")
         }

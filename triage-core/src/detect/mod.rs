@@ -62,11 +62,12 @@ pub use wordpress::{ChecksumError, CoreChecksums, WordPressDetector};
 pub use yara::{RuleCost, RuleProfiler, YaraDetector, YaraOptions};
 
 use crate::model::{
-    Allowed, Digest, Evidence, EvidencePath, Finding, Gap, GapReason, Outcome, Permit, Record, Subject,
+    Allowed, Digest, Evidence, EvidencePath, Finding, Gap, GapReason, Outcome, Permit, Record, Span, Subject,
+    TimeSource,
 };
 use crate::sweep::{Swept, Visitor, Window};
 use inside::{Gathered, Streams};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -301,7 +302,13 @@ impl Detectors {
 
     /// Shows one record of a host's volatile state to all of them.
     pub fn consider(&self, record: &Record) {
-        self.keep(self.shared.ask(&EvidencePath::root(), None, |detector, report| detector.consider(record, report)));
+        let mut report =
+            self.shared.ask(&EvidencePath::root(), None, |detector, report| detector.consider(record, report));
+        if let Record::Process(process) = record {
+            let start = process.start.map(|start| Span::at(start, TimeSource::Start));
+            report.findings.iter_mut().for_each(|finding| finding.seen = finding.seen.or(start));
+        }
+        self.keep(report);
     }
 
     fn keep(&self, mut report: Report) {
@@ -352,7 +359,7 @@ impl Visitor for Detectors {
     fn visit(&self, file: &Swept<'_>) {
         let mut report = self.shared.inspect(file.path, file, &|_| true);
         self.look_inside(file, &mut report);
-        self.keep(report);
+        self.keep(report.seen(file));
     }
 
     fn wants_windows(&self) -> bool {
@@ -370,7 +377,7 @@ impl Visitor for Detectors {
             None => Some(report),
         };
         if let Some(report) = report {
-            self.keep(report);
+            self.keep(report.seen(&window.file));
         }
     }
 
@@ -378,7 +385,7 @@ impl Visitor for Detectors {
         let mut report =
             self.shared.ask(file.path, self.shared.deadline(), |detector, report| detector.inspect_large(file, report));
         self.look_inside(&Swept { content: None, ..*file }, &mut report);
-        self.keep(report);
+        self.keep(report.seen(file));
     }
 }
 
@@ -454,6 +461,16 @@ impl Shared {
 }
 
 impl Report {
+    /// Gives the file's times to what was found about it and has none of its own.
+    fn seen(mut self, file: &Swept<'_>) -> Self {
+        for finding in &mut self.findings {
+            if finding.seen.is_none() && finding.subject.path() == file.path {
+                finding.seen = Span::of(file.meta);
+            }
+        }
+        self
+    }
+
     /// Takes over what was found in a content inside `file`, as something that is true of the file.
     fn add_from_inside(&mut self, inside: Report, file: &Swept<'_>, place: &Evidence) {
         let subject = Subject::File { path: file.path.clone(), sha256: file.sha256 };
@@ -513,18 +530,28 @@ fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
 fn merge(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_by(|a, b| a.rank().cmp(&b.rank()).then_with(|| tie(a).cmp(&tie(b))));
     let mut merged: Vec<Finding> = Vec::with_capacity(findings.len());
-    let mut place = std::collections::HashMap::new();
+    let mut place = HashMap::new();
     for finding in findings {
         let Some(kept) = place.get(&finding.id).and_then(|&at: &usize| merged.get_mut(at)) else {
             place.insert(finding.id.clone(), merged.len());
             merged.push(finding);
             continue;
         };
+        kept.seen = match (kept.seen, finding.seen) {
+            (Some(a), Some(b)) => Some(a.join(b)),
+            (a, b) => a.or(b),
+        };
         for evidence in finding.evidence {
             if !kept.evidence.contains(&evidence) {
                 kept.evidence.push(evidence);
             }
         }
+    }
+    // What is concluded of a file in the end knows its times from what was found when it was read.
+    let times: HashMap<EvidencePath, Span> =
+        merged.iter().filter_map(|finding| Some((finding.subject.path().clone(), finding.seen?))).collect();
+    for finding in merged.iter_mut().filter(|finding| finding.seen.is_none()) {
+        finding.seen = times.get(finding.subject.path()).copied();
     }
     merged
 }

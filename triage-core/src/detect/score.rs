@@ -5,7 +5,7 @@
 //!
 //! The sum is bounded: signs of one family count once, low ones alone never come to high, it never says more than 99, and never critical.
 
-use crate::model::{Category, Evidence, Finding, FindingId, RuleId, Severity, Subject};
+use crate::model::{Category, Evidence, Finding, FindingId, RuleId, Severity, Span, Subject};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -155,7 +155,9 @@ fn sum(mut signs: Vec<&Finding>) -> Option<Finding> {
     let knows = |sign: &&&Finding| matches!(sign.subject, Subject::File { sha256: Some(_), .. });
     let subject = signs.iter().find(knows).unwrap_or(&strongest).subject.clone();
     let title = format!("Several weak signs point to {}", meaning(strongest.category));
-    Some(Finding::new(RULE, title, (strongest.category, severity, together), subject, evidence).with_attack(attack))
+    let span = signs.iter().filter_map(|sign| sign.seen).reduce(Span::join);
+    let sum = Finding::new(RULE, title, (strongest.category, severity, together), subject, evidence);
+    Some(sum.with_attack(attack).with_span(span))
 }
 
 /// Where one sign says as much by itself as the sum of all, the sum is nothing new.

@@ -1,5 +1,6 @@
 //! What a caller wants, put together from the parts: open a target, scan it, collect it, or both in one pass.
 
+pub mod check;
 pub mod evidence;
 mod manners;
 mod target;

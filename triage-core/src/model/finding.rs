@@ -1,8 +1,10 @@
 //! What was found, where, why it matters, and how sure we are.
 
 use super::digest::{Digest, Hasher};
+use super::metadata::FileMeta;
 use super::path::EvidencePath;
 use super::text::RawText;
+use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -321,6 +323,57 @@ pub enum Evidence {
     },
 }
 
+/// When what a finding tells of was done, as far as the evidence shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// The earliest that is known.
+    pub first: Timestamp,
+    /// The latest that is known; the same where there is one only.
+    pub last: Timestamp,
+    /// What says so.
+    pub by: TimeSource,
+}
+
+/// What a time rests on, and so what an intruder can do to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TimeSource {
+    /// The inode's change time, and its birth time where there is one: the kernel sets them, and nobody else can without touching the clock or the device.
+    /// A later `chmod` or `chown` moves the change time.
+    Inode,
+    /// The modification time alone, which whoever owns the file can set.
+    Modified,
+    /// A log, or another record that bears its time.
+    Record,
+    /// The start of a process.
+    Start,
+}
+
+impl Span {
+    /// The times of an object; none where its source has none.
+    pub fn of(meta: &FileMeta) -> Option<Self> {
+        if let Some(changed) = meta.ctime {
+            // An archive of a file system may hold births that lie after a copy's change.
+            let first = meta.btime.filter(|born| *born <= changed).unwrap_or(changed);
+            return Some(Self { first, last: changed, by: TimeSource::Inode });
+        }
+        meta.mtime.map(|time| Self { first: time, last: time, by: TimeSource::Modified })
+    }
+
+    /// A single moment.
+    pub fn at(time: Timestamp, by: TimeSource) -> Self {
+        Self { first: time, last: time, by }
+    }
+
+    /// The span that holds both; what it rests on is what the more doubtful one rests on.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        let by = if self.by == TimeSource::Modified { self.by } else { other.by };
+        Self { first: self.first.min(other.first), last: self.last.max(other.last), by }
+    }
+}
+
 /// One finding. In JSONL its `kind` is `"finding"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
@@ -340,6 +393,9 @@ pub struct Finding {
     pub subject: Subject,
     /// Why we say so.
     pub evidence: Vec<Evidence>,
+    /// When it was done; none where the evidence does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Span>,
     /// MITRE ATT&CK techniques, `T1505.003`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attack: Vec<String>,
@@ -368,6 +424,7 @@ impl Finding {
             confidence: confidence.min(100),
             subject,
             evidence,
+            seen: None,
             attack: Vec::new(),
             references: Vec::new(),
         }
@@ -384,6 +441,13 @@ impl Finding {
     #[must_use]
     pub fn with_references<S: Into<String>>(mut self, references: impl IntoIterator<Item = S>) -> Self {
         self.references.extend(references.into_iter().map(Into::into));
+        self
+    }
+
+    /// The same finding with the time of what it tells of.
+    #[must_use]
+    pub fn with_span(mut self, span: Option<Span>) -> Self {
+        self.seen = span;
         self
     }
 

@@ -24,7 +24,7 @@ pub use allowed::{Allowed, Permit};
 pub use attribute::{AclEntry, AclSubject, Attributes, Capabilities};
 pub use digest::{Digest, DigestError, Hasher};
 pub use evidence::EvidenceFile;
-pub use finding::{Category, Evidence, Finding, FindingId, RuleId, Severity, Subject, Verdict};
+pub use finding::{Category, Evidence, Finding, FindingId, RuleId, Severity, Span, Subject, TimeSource, Verdict};
 pub use gap::{Gap, GapReason, Outcome};
 pub use metadata::{FileKind, FileMeta, Mode};
 pub use mistake::Mistake;

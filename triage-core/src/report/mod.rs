@@ -89,17 +89,8 @@ pub fn json(report: &ScanReport) -> Result<String, serde_json::Error> {
 /// # Errors
 /// As [`json()`].
 pub fn jsonl(report: &ScanReport) -> Result<String, serde_json::Error> {
-    let mut out = String::new();
+    let mut out = jsonl_body(report)?;
     let target = &report.target;
-    for body in &report.findings {
-        push_line(&mut out, &Line { kind: "finding", format_version: FORMAT_VERSION, target, body })?;
-    }
-    for body in &report.allowed {
-        push_line(&mut out, &Line { kind: "allowed", format_version: FORMAT_VERSION, target, body })?;
-    }
-    for body in &report.gaps {
-        push_line(&mut out, &Line { kind: "gap", format_version: FORMAT_VERSION, target, body })?;
-    }
     let body = &VerdictLine {
         tool: &report.tool,
         created: report.created,
@@ -112,6 +103,25 @@ pub fn jsonl(report: &ScanReport) -> Result<String, serde_json::Error> {
         gaps: report.gaps.len(),
     };
     push_line(&mut out, &Line { kind: "verdict", format_version: FORMAT_VERSION, target, body })?;
+    Ok(out)
+}
+
+/// The same without the last line: for who has a verdict of their own to end with.
+///
+/// # Errors
+/// As [`json()`].
+pub fn jsonl_body(report: &ScanReport) -> Result<String, serde_json::Error> {
+    let mut out = String::new();
+    let target = &report.target;
+    for body in &report.findings {
+        push_line(&mut out, &Line { kind: "finding", format_version: FORMAT_VERSION, target, body })?;
+    }
+    for body in &report.allowed {
+        push_line(&mut out, &Line { kind: "allowed", format_version: FORMAT_VERSION, target, body })?;
+    }
+    for body in &report.gaps {
+        push_line(&mut out, &Line { kind: "gap", format_version: FORMAT_VERSION, target, body })?;
+    }
     Ok(out)
 }
 

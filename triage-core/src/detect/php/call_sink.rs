@@ -204,10 +204,11 @@ impl Interp<'_> {
                 for value in values {
                     if value.is_ordered() {
                         self.chosen_function(here, value, values);
-                    } else if let Some(name) = value.bytes().filter(|name| is_dangerous(&name.to_ascii_lowercase())) {
-                        let name = self.names.intern(&name.to_ascii_lowercase());
+                    } else if method != b"register"
+                        && value.bytes().is_some_and(|name| is_dangerous(&name.to_ascii_lowercase()))
+                    {
+                        // Programs keep their own objects under names that they register, and one is called `system`.
                         self.handler(here, method, &value.clone());
-                        let _ = name;
                     }
                 }
                 Val::unknown()

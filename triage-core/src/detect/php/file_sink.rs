@@ -1,7 +1,7 @@
 //! Where data becomes files, or files become code.
 
 use super::function_table::{data_url, has, is_executable, is_odd_data};
-use super::interp::{At, Interp, OWN_PATH};
+use super::interp::{At, FILES, Interp, OWN_PATH};
 use super::ir::Id;
 use super::profile::power;
 use super::rule::{self, Rule};
@@ -139,6 +139,7 @@ impl Interp<'_> {
         if taint.from & from::ANY_ORDERS != 0
             && taint.flags & (flag::CHECKED | flag::FILTERED) == 0
             && !socket
+            && !ends_at_once(data.head())
             && ends_as_code(data.head())
         {
             let what = format!("{what} of the request behind an opening tag");
@@ -195,7 +196,9 @@ impl Interp<'_> {
         let Some(taint) = target.t.as_ref().or(source.t.as_ref()) else { return };
         let named = target.t.as_ref().is_some_and(|taint| taint.from & from::ORDERS != 0);
         let checked = target.t.as_ref().is_some_and(|taint| taint.flags & (flag::CHECKED | flag::FILTERED) != 0);
-        if checked || !(is_executable(tail) || (named && tail.is_empty())) {
+        // The ending of an upload's name that was held against a list or pattern, as uploaders do it. A fixed ending that PHP runs is none of it.
+        let ending_checked = !is_executable(tail) && self.checked.contains(&(FILES, None));
+        if checked || ending_checked || !(is_executable(tail) || (named && tail.is_empty())) {
             return;
         }
         self.contextual(here, &rule::UPLOAD, (Severity::High, 75), taint, "stores an upload under the request's name");

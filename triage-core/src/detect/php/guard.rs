@@ -1,7 +1,8 @@
 //! What a condition checks: a value that passed a list or a pattern is no longer of the request's free choice.
 
-use super::interp::{At, Interp};
+use super::interp::{At, FILES, Interp};
 use super::ir::{Expr, Id, Op, Sym, Unary, Unit};
+use super::value::{Val, from};
 use super::variable::is_input;
 
 /// A variable, or an element of a superglobal.
@@ -51,6 +52,9 @@ impl Interp<'_> {
                         for arg in args {
                             root(at.unit, arg.value, &mut found);
                         }
+                        if found.iter().any(|(name, key)| key.is_none() && self.is_of_upload(*name)) {
+                            found.push((FILES, None));
+                        }
                     }
                 }
                 Expr::Isset(values) => {
@@ -68,6 +72,12 @@ impl Interp<'_> {
             }
         }
         (found, negated)
+    }
+
+    /// Says whether a variable holds the name of an upload, or a part of it.
+    fn is_of_upload(&mut self, name: Sym) -> bool {
+        let value = self.frame_of(name).and_then(|frame| frame.vars.get(&name));
+        value.and_then(Val::taint).is_some_and(|taint| taint.from & from::UPLOAD != 0)
     }
 }
 

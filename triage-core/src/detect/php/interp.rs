@@ -37,6 +37,7 @@ const KNOWN: [&[u8]; 20] = [
     b"argv",
     b"__construct",
 ];
+pub(super) const FILES: Sym = Sym(4);
 pub(super) const SERVER: [u32; 2] = [5, 13];
 pub(super) const GLOBALS: Sym = Sym(8);
 pub(super) const THIS: Sym = Sym(17);

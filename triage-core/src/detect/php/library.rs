@@ -348,13 +348,17 @@ impl Interp<'_> {
                 .map_or_else(Val::unknown, |text| Val::str(text).with_made(made::DECODED));
         } else if path.t.as_ref().is_some_and(|taint| taint.from & from::UPLOAD != 0) {
             from::UPLOAD
-        } else if path.is_ordered()
+        } else if path.head().is_empty()
+            && path.is_ordered()
             && path.t.as_ref().is_some_and(|taint| taint.flags & (flag::INNER | flag::CHECKED) == 0)
         {
             // The request names a file, or an address.
             from::REMOTE
         } else if function_table::is_odd_data(path.tail()) && path.is_known() {
             from::OWN
+        } else if name == b"parse_ini_file" {
+            // Settings of the program's own.
+            return Val::unknown();
         } else {
             from::FILE
         };

@@ -138,6 +138,40 @@ fn what_is_written_behind_an_exit_is_data() {
         passes(&format!("file_put_contents('log.php', \"{head}\" . $_POST['line']);"));
     }
     for head in ["<?php if (0) exit; ?>", "<?php exit_not(); ?>", "<?php ", "<?php exit($x); ?>"] {
-        hits("TR-PHP-0105", &format!("file_put_contents($_POST['f'], \"{}\" . $_POST['line']);", head.replace('$', "\\$")));
+        hits(
+            "TR-PHP-0105",
+            &format!("file_put_contents($_POST['f'], \"{}\" . $_POST['line']);", head.replace('$', "\\$")),
+        );
     }
+}
+
+#[test]
+fn a_path_that_is_made_in_two_ways_keeps_what_both_have() {
+    let path = "if ($_POST['n'] > 1) { $f = 'layouts/' . $_POST['n'] . '/style.css'; } else { $f = 'layouts/' . $_POST['n'] . '.css'; }";
+    passes(&format!("{path} file_put_contents($f, $_POST['body']);"));
+    let php = path.replace(".css", ".php");
+    hits("TR-PHP-0105", &format!("{php} file_put_contents($f, $_POST['body']);"));
+}
+
+#[test]
+fn an_upload_whose_ending_is_held_against_a_list_is_none_of_a_shell() {
+    let upload = "$t = $_SERVER['DOCUMENT_ROOT'] . '/uploads/' . $_FILES['f']['name'];
+        $p = pathinfo($_FILES['f']['name']);";
+    passes(&format!(
+        "{upload} if (in_array($p['extension'], array('jpg', 'png'))) {{ move_uploaded_file($_FILES['f']['tmp_name'], $t); }}"
+    ));
+    hits("TR-PHP-0106", &format!("{upload} move_uploaded_file($_FILES['f']['tmp_name'], $t);"));
+}
+
+#[test]
+fn an_object_that_is_kept_under_a_name_is_no_callback() {
+    passes("$this->getRegistry()->register('system', new System()); parent::register('exec');");
+    hits("TR-PHP-0103", "$o = new ArrayObject($_GET); $o->uasort('system');");
+}
+
+#[test]
+fn a_file_below_a_known_folder_is_no_other_host() {
+    passes(
+        "list($a, $b) = explode('/', $_POST['h']); $r = parse_ini_file('apps/' . $a . '/x.ini'); call_user_func($r['f'], $_POST['v']);",
+    );
 }

@@ -431,10 +431,26 @@ impl Val {
             (K::Bool(a), K::Bool(b)) if *a == b => K::Bool(b),
             (K::Null, K::Null) => K::Null,
             (K::Unknown | K::Null, k @ K::Partial(..)) => k,
+            (K::Str(_) | K::Partial(..), K::Partial(head, tail)) => common(old, &head, &tail),
             _ => K::Unknown,
         };
         Self { k, t: taint, made: old.made | new.made }
     }
+}
+
+/// A text that begins and ends as both do: of a path that is put together in two ways, that is where it lies and what kind of file it is.
+fn common(old: &Val, head: &[u8], tail: &[u8]) -> K {
+    let same = |a: &mut dyn Iterator<Item = &u8>, b: &mut dyn Iterator<Item = &u8>| {
+        a.zip(b).take_while(|(a, b)| a == b).count()
+    };
+    let width = same(&mut old.head().iter(), &mut head.iter());
+    let end = same(&mut old.tail().iter().rev(), &mut tail.iter().rev());
+    let head = head.get(..width).unwrap_or_default();
+    let tail = tail.get(tail.len().saturating_sub(end)..).unwrap_or_default();
+    if head.is_empty() && tail.is_empty() {
+        return K::Unknown;
+    }
+    K::Partial(Rc::new(head.to_vec()), Rc::new(tail.to_vec()))
 }
 
 pub(super) fn int_prefix(text: &[u8]) -> i64 {
