@@ -234,12 +234,11 @@ rule TR_WEBSHELL_0011_small_tainted_file
         $from = /\$\w{1,32}\s{0,4}\.?=&?\s{0,4}([\s@("'.?>]|\/\*[^*]{0,60}\*\/){0,12}((stripslashes|trim|base64_decode|urldecode|rawurldecode|str_rot13|gzinflate|gzuncompress|strrev|hex2bin|htmlspecialchars_decode|implode|join|end|reset|current|array_pop|pos|sprintf|strval|string|pack)[\s@()"'.,H*]{1,10}){0,4}((\$GLOBALS\s?\[\s?["']|\$[{"']{0,2})(_(GET|POST|REQUEST|COOKIE)\b|_SERVER["'}]{0,2}\s?[\[{]\s?["']?HTTP_|HTTP_(GET|POST|COOKIE)_VARS)|file_get_contents\s{0,4}\(\s{0,4}["']php:\/\/input)/ nocase
         $sink = /[^\w>:$](eval|assert|system|passthru|shell_exec|popen|proc_open|create_function|exec|pcntl_exec)(\s|\/\*[^*]{0,60}\*\/){0,8}\([\s@("'.?>]{0,12}\$\w/ nocase
         $include = /[^\w>:$](include|require)(_once)?[\s(]{1,4}\$\w{1,32}\s{0,4}\)?\s{0,4};/ nocase
-        $called = /[{};=(@?:]\s{0,8}\$\w{1,32}\s{0,4}\(\s{0,4}@?\$\w{1,32}\s{0,4}\)/
         $tick = /=\s?`[^`\n]{0,60}\$\w{1,32}[^`\n]{0,60}`/
         $print = /\b(echo|print)\s{0,2}`[^`\n]{0,60}\$\w{1,32}[^`\n]{0,60}`/ nocase
         $safe = /escapeshell(arg|cmd)|->\s{0,4}(prepare|execute)\s{0,4}\(|namespace\s{1,4}\w/ nocase private
     condition:
-        php and filesize < 3KB and $from and ($sink or $tick or $print or ($called and filesize < 600) or ($include and filesize < 300)) and not $safe
+        php and filesize < 3KB and $from and ($sink or $tick or $print or (triage_calls > 0 and filesize < 600) or ($include and filesize < 300)) and not $safe
 }
 
 rule TR_WEBSHELL_0012_variables_from_request
@@ -258,10 +257,9 @@ rule TR_WEBSHELL_0012_variables_from_request
         $fill = /[^\w>:$](extract|parse_str|mb_parse_str|import_request_variables|array_walk|list)(\s|\/\*[^*]{0,60}\*\/){0,8}\([\s@]{0,4}(\$_(GET|POST|REQUEST|COOKIE|SERVER)\b|["'][gpcGPC]{1,3}["'])/ nocase
         $each = /\$\$\w{1,20}\s{0,4}=[^=]/
         $loop = /\(\s{0,2}\$\$\w{1,20}\s{1,4}as\b/
-        $call = /[=;(@{}!,]\s{0,8}\$\w{1,20}(\s{0,4}\[[^\]\n]{1,20}\])?\s{0,4}\(\s{0,4}@?\$\w{1,20}/
         $in = /["'$]_(GET|POST|REQUEST|COOKIE|SERVER)\b/ private
     condition:
-        php and filesize < 2KB and $call and ($fill or (($each or $loop) and $in))
+        php and filesize < 2KB and triage_calls > 0 and ($fill or (($each or $loop) and $in))
 }
 
 rule TR_WEBSHELL_0013_variable_function_on_request
@@ -304,9 +302,8 @@ rule TR_WEBSHELL_0014_stored_name_of_interpreter
     strings:
         $name = /\$\w{1,30}\s{0,4}=\s{0,4}["'](assert|eval|system|passthru|shell_exec|create_function|gzinflate|base64_decode|gzuncompress|str_rot13)["']\s{0,4};/ nocase
         $buffer = /[^\w>:$]ob_start\s{0,4}\(\s{0,4}\$/ nocase
-        $call = /[=;(@{!,.\s]\$\w{1,30}\s{0,4}\(\s{0,4}(["']{2}\s{0,4},|[@"']{0,2}\$_(GET|POST|REQUEST|COOKIE)|\$\w{1,30}\s{0,4}\(|["'][\w+\/=]{60})/ nocase
     condition:
-        php and $name and ($call or $buffer)
+        php and $name and (triage_calls > 0 or $buffer)
 }
 
 rule TR_WEBSHELL_0015_request_written_to_a_file

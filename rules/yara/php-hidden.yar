@@ -67,12 +67,10 @@ rule TR_WEBSHELL_0103_eval_of_blob
         date = "2025-11-23"
         sample = "tr-webshell-0103.php"
     strings:
-        // The same text as in the rules below: the engine looks for it once.
-        $blob = /["'][\w+\/]{100}/
         $decode = /[^\w>:$](base64_decode|gzinflate|gzuncompress|str_rot13|hex2bin|convert_uudecode)\s{0,4}\(/ nocase
         $eval = /[^\w>:$](eval|assert)(\s|\/\*[^*]{0,60}\*\/){0,8}\([\s@(]{0,8}(["']\?>["']\s?\.\s?)?[\$\w]/ nocase
     condition:
-        php and filesize < 400KB and $eval and $decode and $blob
+        php and filesize < 400KB and $eval and $decode and triage_blob >= 100
 }
 
 rule TR_WEBSHELL_0104_name_with_filler
@@ -111,9 +109,9 @@ rule TR_WEBSHELL_0105_name_of_chr_pieces
     strings:
         $letters = /(chr\s{0,2}\(\s{0,2}(0x[67][0-9a-f]|9[5-9]|1[01][0-9]|12[0-2]|\d{1,3}\s?[-+*^\/]\s?\d{1,3})\s{0,2}\)\s{0,2}\.\s{0,2}){4}/ nocase
         $variable = /(\$\w{1,20}\(\d{2,3}\)\s?\.\s?){4}/
-        $use = /[^\w>:$](eval|assert|create_function|call_user_func|include)[\s(]|[=;(@{\s]\$\w{1,30}(\[[^\]\n]{1,12}\])?\s{0,4}\(\s{0,4}["'$@]/ nocase
+        $use = /[^\w>:$](eval|assert|create_function|call_user_func|include)[\s(]/ nocase
     condition:
-        php and (($letters and $use) or $variable)
+        php and (($letters and ($use or triage_calls > 0)) or $variable)
 }
 
 rule TR_WEBSHELL_0106_escaped_name
@@ -288,10 +286,9 @@ rule TR_WEBSHELL_0112_characters_by_arithmetic
         $negated = /=\s{0,2}[(@]{0,3}~[(@]{0,3}\s{0,2}["']?[\x80-\xff]{4,40}["']?/
         $plain = /[=(.;]\s{0,2}["'][^"'\n]{3,60}["']\s{0,2}\^\s{0,2}["'][^"'\n]{3,60}["']/
         $count = /(\$_{1,20}\+\+;\s{0,3}){4}/
-        $call = /[=;(@{\s]\$[\w\x80-\xff]{1,30}\s{0,4}[(\[]/
         $dollars = /\$\$_{1,20}\s?[\[{]|\$\{\s?\$_{1,20}\s?\}/
     condition:
-        php and filesize < 20KB and (any of ($xor*) or $escaped or $plain or $count or ($negated and $call) or $dollars)
+        php and filesize < 20KB and (any of ($xor*) or $escaped or $plain or $count or $negated or $dollars)
 }
 
 rule TR_WEBSHELL_0113_unprintable_names
@@ -328,11 +325,9 @@ rule TR_WEBSHELL_0114_function_made_from_text
     strings:
         $make = /\$(\w{1,20})\s{0,4}=\s{0,4}@?\$\w{1,20}\s{0,4}\(\s{0,4}["']{2}\s{0,4},\s{0,4}@?(\$|\w{3,30}\s{0,2}\()/
         $expression = /\$\w{1,20}\s{0,4}=\s{0,4}@?\$\w{1,20}\s{0,4}\(\s{0,4}["']\$\w{1,12}["']\s{0,4},/
-        $run = /[;}]\s{0,8}@?\$\w{1,20}\s{0,4}\(\s{0,4}(["'][^\n]{0,80})?/
-        $blob = /["'][\w+\/]{100}/
         $coded = /\(\s{0,4}["'][^"'\s\w][^"'\s]{60}|=\s{0,4}["'][^"'\s\w][^"'\s]{60}/
     condition:
-        php and filesize < 200KB and ($make or $expression) and $run and ($blob or $coded)
+        php and filesize < 200KB and ($make or $expression) and triage_calls > 0 and (triage_blob >= 100 or $coded)
 }
 
 rule TR_WEBSHELL_0115_public_obfuscator

@@ -188,6 +188,9 @@ pub struct RuleSet {
 /// The externals that LOKI and THOR define. They tell nearly every file from every other.
 const EXTERNALS: [&str; 5] = ["filename", "filepath", "extension", "filetype", "owner"];
 
+/// Externals of ours, numbers: what one pass over the content tells, see [`super::yara::shape`].
+const SHAPES: [&str; 2] = ["triage_blob", "triage_calls"];
+
 /// The external of ours: what kind of place a file lies at, in a few words, see [`super::yara::place`].
 const PLACE: &str = "triage_place";
 
@@ -197,7 +200,8 @@ impl RuleSet {
     /// Rules may use the externals that LOKI and THOR define: `filename` (last component), `filepath` (the folder that holds it),
     /// `extension` (lower case, with its dot, or empty), `filetype` (`ELF`, `EXE`, `ZIP`, `GZIP`, `GIF`, `JPEG`, `PNG`, `PDF` by the first bytes, else
     /// empty), `owner` (`root`, else the numeric user id). `triage_place` is of our own: what kind of place the file lies at, as words with a blank on both
-    /// sides (` log `, ` conf `, ` htaccess `, ` ini `, ` startup `, ` account `, ` php `). Rules that ask for no more than that let equal contents be looked at once.
+    /// sides (` log `, ` conf `, ` htaccess `, ` ini `, ` startup `, ` account `, ` php `), `triage_blob` and `triage_calls` are numbers that one pass over the content
+    /// gives: the length of the longest run of letters, digits, `_`, `+` and `/` behind a quotation mark, and how many functions are called that a variable names. Rules that ask for no more than that let equal contents be looked at once.
     pub fn compile(sources: &[RuleSource]) -> (Self, Vec<RuleProblem>) {
         let mut compiler = Compiler::new();
         compiler.relaxed_re_syntax(true).enable_includes(false).errors_max_width(120);
@@ -207,6 +211,9 @@ impl RuleSet {
         for name in EXTERNALS.into_iter().chain([PLACE]) {
             // Fails only for a name that is no identifier or is taken; a rule that then misses it is listed as broken.
             let _ = compiler.define_global(name, "");
+        }
+        for name in SHAPES {
+            let _ = compiler.define_global(name, 0_i64);
         }
         let mut problems = Vec::new();
         for source in sources {

@@ -6,6 +6,7 @@
 mod place;
 mod profile;
 mod seen;
+mod shape;
 
 pub use profile::{RuleCost, RuleProfiler};
 
@@ -18,6 +19,7 @@ use crate::parse::Format;
 use crate::sweep::{Swept, Window};
 use seen::Seen;
 use self_cell::self_cell;
+use shape::Shape;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -209,6 +211,10 @@ fn describe(scanner: &mut Scanner<'_>, path: &EvidencePath, meta: &FileMeta, con
     for (name, value) in values {
         // Fails only for a name that was not defined when the rules were compiled; then no rule asks for it.
         let _ = scanner.set_global(name, value);
+    }
+    let Shape { blob, calls } = Shape::of(content);
+    for (name, value) in [("triage_blob", blob), ("triage_calls", calls)] {
+        let _ = scanner.set_global(name, i64::try_from(value).unwrap_or(i64::MAX));
     }
 }
 
