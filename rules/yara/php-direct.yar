@@ -303,7 +303,7 @@ rule TR_WEBSHELL_0014_stored_name_of_interpreter
         $name = /\$\w{1,30}\s{0,4}=\s{0,4}["'](assert|eval|system|passthru|shell_exec|create_function|gzinflate|base64_decode|gzuncompress|str_rot13)["']\s{0,4};/ nocase
         $buffer = /[^\w>:$]ob_start\s{0,4}\(\s{0,4}\$/ nocase
     condition:
-        php and $name and (triage_calls > 0 or $buffer)
+        php and $name and ((triage_calls > 0 and filesize < 8KB) or $buffer)
 }
 
 rule TR_WEBSHELL_0015_request_written_to_a_file

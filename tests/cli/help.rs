@@ -4,8 +4,9 @@ use crate::env::TestEnvironment;
 #[test]
 fn help_pages() {
     let env = TestEnvironment::new();
-    let verbs: [&[&str]; 22] = [
+    let verbs: [&[&str]; 23] = [
         &[],
+        &["check"],
         &["collect"],
         &["verify"],
         &["export"],

@@ -16,6 +16,7 @@ mod apply;
 mod baseline;
 #[allow(clippy::format_collect)]
 mod budget;
+mod check;
 mod collect;
 mod definitions;
 mod demo;

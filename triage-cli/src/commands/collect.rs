@@ -43,6 +43,12 @@ pub(crate) fn run(args: &CollectArgs, session: &Session) -> Result<Exit, Failure
     }
     let output = args.output.clone().filter(|_| !to_stdout);
     let target = open()?;
+    if !args.scan && !args.allow.allow.is_empty() {
+        return Err(Failure::hinted(
+            anyhow::anyhow!("`--allow` says what a scan may find, and nothing is scanned"),
+            "add `--scan`",
+        ));
+    }
     let detectors = if args.scan {
         let list = allow::list(&args.allow, None, &target, &args.reading, session)?;
         Some(open::detectors(&[], true, 30)?.allowing(list))

@@ -13,7 +13,7 @@ use std::time::Duration;
 use triage_core::collect::{Allowance, Budgets};
 use triage_core::detect::{self, AllowList, Detectors, RuleProfiler, RuleSet, RuleSource};
 use triage_core::engine::{self, Bounds, Reading, Scan, Target};
-use triage_core::model::{Digest, Finding, Verdict};
+use triage_core::model::{Digest, Finding, Gap, Verdict};
 use triage_core::report::{self, ScanReport, Totals};
 use triage_core::sweep::{Known, Options};
 
@@ -98,8 +98,9 @@ fn scan_again(
     allow::tell_unused(&scan, session);
     let found = scan.findings.iter().chain(scan.allowed.iter().map(|allowed| &allowed.finding));
     let spoilt = found.map(|finding| finding.subject.path().clone());
-    let spoilt = spoilt.chain(scan.gaps.iter().map(|gap| gap.path.clone())).collect();
-    if let Err(error) = cache.write(&name, &known.to_bytes(&spoilt)) {
+    let (lasting, others): (Vec<Gap>, Vec<Gap>) = scan.gaps.iter().cloned().partition(detect::is_lasting);
+    let spoilt = spoilt.chain(others.into_iter().map(|gap| gap.path)).collect();
+    if let Err(error) = cache.write(&name, &known.to_bytes(&spoilt, &lasting)) {
         session.ui.warning(&format!("what was seen could not be kept for the next scan: {error}"));
     }
     Ok(report_of(target, scan, session))

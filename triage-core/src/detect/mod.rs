@@ -492,6 +492,11 @@ pub fn wants(path: &EvidencePath) -> bool {
     crate::parse::wants(path) || module_signature::judges_by(path)
 }
 
+/// Says whether a gap is one that stays as long as the file does: looking again would cost as much and tell no more.
+pub fn is_lasting(gap: &Gap) -> bool {
+    gap.reason == GapReason::LimitReached && gap.detail == php::CUT
+}
+
 /// Says whether the bytes are PHP: an opening tag of PHP stands in them, at the beginning or further on.
 ///
 /// `<?php` has to be followed by a blank, as PHP demands. `<?=` and a bare `<?` count only in what is text, because two or three

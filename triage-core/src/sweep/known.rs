@@ -5,12 +5,12 @@
 //! that. So this is for the tenth look at a host in one's own hands, never for the first at a suspect one, and never for a collection.
 
 use super::{Swept, Visitor};
-use crate::model::{Digest, EvidencePath, FileMeta, Hasher};
+use crate::model::{Digest, EvidencePath, FileMeta, Gap, Hasher};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 /// What the bytes begin with; the number goes up when their layout changes.
-const MAGIC: &[u8] = b"triage known files 1\n";
+const MAGIC: &[u8] = b"triage known files 2\n";
 
 /// Bytes of one remembered file: its key and its digest.
 const ENTRY: usize = 16 + 32;
@@ -24,6 +24,8 @@ pub struct Known {
     config: Digest,
     must_read: fn(&EvidencePath) -> bool,
     old: HashMap<Key, Digest>,
+    /// What could not be judged of some of them, and would not be the next time either.
+    gaps: HashMap<Key, Vec<Gap>>,
     /// By a short hash of the path, because a path is long and there may be a million.
     fresh: Mutex<HashMap<[u8; 8], (Key, Digest)>>,
 }
@@ -32,7 +34,7 @@ impl Known {
     /// Knows nothing yet. `config` stands for all that a judgement depends on beside the file: rules, indicators, version, options. Files for which
     /// `must_read` is true are read every time, because more than a judgement is made of their content.
     pub fn new(config: Digest, must_read: fn(&EvidencePath) -> bool) -> Self {
-        Self { config, must_read, old: HashMap::new(), fresh: Mutex::default() }
+        Self { config, must_read, old: HashMap::new(), gaps: HashMap::new(), fresh: Mutex::default() }
     }
 
     /// Knows what [`Known::to_bytes`] of an earlier look put down; nothing, where that was with another `config` or the bytes are damaged.
@@ -42,16 +44,26 @@ impl Known {
             return self;
         };
         let Some((digest, body)) = rest.split_first_chunk::<32>() else { return self };
-        if Digest::of(body).as_bytes() == digest {
-            let (entries, _) = body.as_chunks::<ENTRY>();
-            self.old = entries
-                .iter()
-                .filter_map(|entry| {
-                    let (key, digest) = entry.split_first_chunk::<16>()?;
-                    Some((*key, Digest::from_bytes(*digest.first_chunk::<32>()?)))
-                })
-                .collect();
+        if Digest::of(body).as_bytes() != digest {
+            return self;
         }
+        let entries = body.split_first_chunk::<8>().and_then(|(count, body)| {
+            let size = usize::try_from(u64::from_le_bytes(*count)).ok()?.checked_mul(ENTRY)?;
+            body.split_at_checked(size)
+        });
+        let Some((entries, gaps)) = entries else { return self };
+        let Ok(gaps) = serde_json::from_slice::<Vec<(Key, Gap)>>(gaps) else { return self };
+        for (key, gap) in gaps {
+            self.gaps.entry(key).or_default().push(gap);
+        }
+        let (entries, _) = entries.as_chunks::<ENTRY>();
+        self.old = entries
+            .iter()
+            .filter_map(|entry| {
+                let (key, digest) = entry.split_first_chunk::<16>()?;
+                Some((*key, Digest::from_bytes(*digest.first_chunk::<32>()?)))
+            })
+            .collect();
         self
     }
 
@@ -73,9 +85,26 @@ impl Known {
         self.old.get(&self.key(path, meta)?).copied()
     }
 
-    /// What was seen in this look, but for the files in `spoilt` (about which there is a finding or a gap).
-    pub fn to_bytes(&self, spoilt: &HashSet<EvidencePath>) -> Vec<u8> {
+    /// What could not be judged of a file that [`Known::digest_of`] knows. It is as true of the file as it was then.
+    pub fn gaps_of(&self, path: &EvidencePath, meta: &FileMeta) -> &[Gap] {
+        if self.gaps.is_empty() {
+            return &[];
+        }
+        self.key(path, meta).and_then(|key| self.gaps.get(&key)).map_or(&[], Vec::as_slice)
+    }
+
+    /// What was seen in this look, but for the files in `spoilt` (about which there is a finding, or a gap that another look may fill). `lasting` are
+    /// gaps that no look fills while the file stays as it is; they are told again without one.
+    pub fn to_bytes(&self, spoilt: &HashSet<EvidencePath>, lasting: &[Gap]) -> Vec<u8> {
         let fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = |path: &EvidencePath| !spoilt.contains(path);
+        let mut gaps: Vec<(Key, &Gap)> = lasting
+            .iter()
+            .filter(|gap| told(&gap.path))
+            .filter_map(|gap| Some((fresh.get(&short(&gap.path))?.0, gap)))
+            .collect();
+        gaps.sort_unstable();
+        let gaps = serde_json::to_vec(&gaps).unwrap_or_else(|_| b"[]".to_vec());
         let spoilt: HashSet<_> = spoilt.iter().map(short).collect();
         let mut entries: Vec<_> = fresh
             .iter()
@@ -84,11 +113,13 @@ impl Known {
             .collect();
         // Equal looks give equal bytes.
         entries.sort_unstable();
-        let mut body = Vec::with_capacity(entries.len() * ENTRY);
+        let mut body = Vec::with_capacity(8 + entries.len() * ENTRY + gaps.len());
+        body.extend_from_slice(&(entries.len() as u64).to_le_bytes());
         for (key, digest) in entries {
             body.extend_from_slice(&key);
             body.extend_from_slice(digest.as_bytes());
         }
+        body.extend_from_slice(&gaps);
         [MAGIC, self.config.as_bytes(), Digest::of(&body).as_bytes(), &body].concat()
     }
 
@@ -132,7 +163,7 @@ fn short(path: &EvidencePath) -> [u8; 8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{FileKind, Mode, Timestamp};
+    use crate::model::{FileKind, GapReason, Mode, Timestamp};
 
     fn path(text: &str) -> EvidencePath {
         EvidencePath::new(text).unwrap()
@@ -156,7 +187,11 @@ mod tests {
             });
         }
         known.visit(&Swept { path: &path("/unread"), meta: &meta(), sha256: None, content: None });
-        known.to_bytes(&spoilt.iter().map(|name| path(name)).collect())
+        known.to_bytes(&spoilt.iter().map(|name| path(name)).collect(), &[gap("/a"), gap("/b"), gap("/unread")])
+    }
+
+    fn gap(name: &str) -> Gap {
+        Gap::new(path(name), GapReason::LimitReached, "a limit was reached")
     }
 
     #[test]
@@ -166,6 +201,12 @@ mod tests {
         assert_eq!(known.digest_of(&path("/a"), &meta()), Some(Digest::of(b"x")));
         assert_eq!(known.digest_of(&path("/b"), &meta()), None);
         assert_eq!(known.digest_of(&path("/unread"), &meta()), None);
+        // What could not be judged then is told again, and only of what is not read again.
+        assert_eq!(known.gaps_of(&path("/a"), &meta()), [gap("/a")]);
+        assert!(known.gaps_of(&path("/b"), &meta()).is_empty());
+        let mut changed = meta();
+        changed.size += 1;
+        assert!(known.gaps_of(&path("/a"), &changed).is_empty());
     }
 
     #[test]

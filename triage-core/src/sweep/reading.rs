@@ -125,7 +125,11 @@ impl Shared<'_, '_> {
         if sha256.is_some() {
             origin = Origin::None;
         }
-        let mut object = Object { number, path, meta, gaps: Vec::new(), sha256, load: Load::None };
+        let gaps = match known {
+            Some(known) if sha256.is_some() => known.gaps_of(&path, &meta).to_vec(),
+            _ => Vec::new(),
+        };
+        let mut object = Object { number, path, meta, gaps, sha256, load: Load::None };
         let cap = self.options.cap(&object.path);
         // One large file at a time. Where there are turns, having the turn says that: a thread that held the gate while it
         // waits for its turn would stop the one whose turn it is.

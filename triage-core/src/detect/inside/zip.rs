@@ -49,7 +49,7 @@ fn directory(content: &[u8]) -> Option<Directory> {
     let mut before = tail.len();
     // From the back: a member that is stored may be a zip itself.
     loop {
-        let at = tail.get(..before)?.windows(END_MARK.len()).rposition(|window| window == END_MARK)?;
+        let at = memchr::memmem::rfind(tail.get(..before)?, END_MARK)?;
         if let Some(found) = directory_at(content, from + at) {
             return Some(found);
         }

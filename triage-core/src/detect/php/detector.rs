@@ -5,6 +5,9 @@ use crate::detect::{Detector, Inside, Layer, Report};
 use crate::model::{FileKind, Gap, GapReason, Subject};
 use crate::sweep::Swept;
 
+/// What is told of a script that costs more than an analysis may. The same script always does.
+pub(in super::super) const CUT: &str = "the PHP analyser did not look at all of it: a limit was reached";
+
 /// Analyses each PHP file, and gives the code that it decodes to the other detectors.
 #[derive(Default)]
 pub struct PhpDetector {
@@ -30,9 +33,7 @@ impl Detector for PhpDetector {
             return;
         };
         if analysis.is_cut {
-            report
-                .gaps
-                .push(gap(GapReason::LimitReached, "the PHP analyser did not look at all of it: a limit was reached"));
+            report.gaps.push(gap(GapReason::LimitReached, CUT));
         }
         let subject = Subject::File { path: file.path.clone(), sha256: file.sha256 };
         report.findings.extend(finding::findings(&analysis, content, &subject));

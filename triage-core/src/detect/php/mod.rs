@@ -54,6 +54,7 @@ mod value;
 mod variable;
 mod verdict;
 
+pub(super) use detector::CUT;
 pub use detector::PhpDetector;
 
 use std::rc::Rc;

@@ -13,12 +13,13 @@ pub(super) struct Shape {
 impl Shape {
     pub(super) fn of(content: &[u8]) -> Self {
         let mut shape = Self::default();
-        let mut at = 0;
-        while let Some(found) =
-            content.get(at..).and_then(|rest| rest.iter().position(|&byte| matches!(byte, b'"' | b'\'' | b'$')))
-        {
-            let mark = at + found;
-            at = mark + 1;
+        // What lies before it was looked at with the mark before.
+        let mut next = 0;
+        for mark in memchr::memchr3_iter(b'"', b'\'', b'$', content) {
+            if mark < next {
+                continue;
+            }
+            let at = mark + 1;
             let rest = content.get(at..).unwrap_or_default();
             if content.get(mark) == Some(&b'$') {
                 let name = count(rest, is_word);
@@ -26,11 +27,11 @@ impl Shape {
                     let before = content.get(..mark).unwrap_or_default();
                     shape.calls += usize::from(begins_expression(before));
                 }
-                at += name;
+                next = at + name;
             } else {
                 let run = count(rest, |byte| is_word(byte) || matches!(byte, b'+' | b'/'));
                 shape.blob = shape.blob.max(run);
-                at += run;
+                next = at + run;
             }
         }
         shape
