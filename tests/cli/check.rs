@@ -93,8 +93,8 @@ fn a_bundle_is_never_written_over_by_a_check() {
 #[test]
 fn weaknesses_end_with_2_only_where_that_is_asked_for() {
     let env = host();
-    // A script where pictures lie is a low sign at most; nothing proves a compromise.
-    env.put("var/www/html/uploads/2024/readme.php", "<?php echo 1;\n");
+    // A responder's note is a low sign: nothing proves a compromise.
+    env.put("etc/crontab", "# blocked on 2026-05-22: 45.95.147.178\n17 * * * * root run-parts /etc/cron.hourly\n");
     let quiet = env.triage(["check", "host"]).code;
     assert_ne!(quiet, 2);
     let has_low = env.triage(["scan", "host", "--format", "jsonl"]).stdout.contains("\"severity\":\"low\"");
