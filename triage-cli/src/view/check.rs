@@ -55,8 +55,9 @@ pub(crate) fn text(check: &Check, findings: &[Finding]) -> String {
     }
     for family in &check.families {
         let because: Vec<&str> = family.because.iter().map(|because| because.what.as_str()).collect();
-        let text = format!("{}, {} %: {} ({})", family.name, family.confidence, because.join("; "), family.source);
-        label(&mut out, "looks like", &text);
+        label(&mut out, "looks like", &format!("{}, {} %", family.name, family.confidence));
+        label(&mut out, "", &format!("by {}", because.join("; ")));
+        label(&mut out, "", &format!("source: {}", family.source));
     }
     let mut read = format!(
         "{} objects, {} files, {}; {}",
@@ -122,7 +123,10 @@ fn when(act: &Act, finding: Option<&Finding>) -> String {
         _ => "by another source",
     };
     let place = finding.map(|finding| format!(", {}", finding.subject)).unwrap_or_default();
-    format!("{} ({by}{place})", act.time)
+    // Whole seconds are enough to read; the JSON has what the source has.
+    let time = act.time.to_string();
+    let (seconds, _) = time.split_once('.').unwrap_or((time.trim_end_matches('Z'), ""));
+    format!("{} UTC ({by}{place})", seconds.replacen('T', " ", 1))
 }
 
 /// `no_evidence` → `NO EVIDENCE`.

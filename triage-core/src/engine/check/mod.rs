@@ -20,6 +20,7 @@ use crate::model::{
 use crate::report::Totals;
 use seen::{Seen, Witness};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Version of the check format.
 pub const FORMAT_VERSION: u32 = 1;
@@ -170,13 +171,7 @@ impl Checker {
             ongoing: ongoing(&scan.findings, &acts, seen.has_volatile, now),
             first_act: first.map(|(finding, span)| act(finding, span.first, span)),
             last_act: last.map(|(finding, span)| act(finding, span.last, span)),
-            root_shown: scan
-                .findings
-                .iter()
-                .filter(|one| shows_root(one))
-                .take(NAMED)
-                .map(|one| one.id.clone())
-                .collect(),
+            root_shown: named(scan.findings.iter().filter(|finding| shows_root(finding))),
             families: families.of(&scan.findings),
             answers,
             totals: Totals { objects: scan.summary.objects, files: scan.summary.files, bytes: scan.summary.bytes },
@@ -224,11 +219,9 @@ fn acts(findings: &[Finding]) -> Vec<(&Finding, Span)> {
 }
 
 fn ongoing(findings: &[Finding], acts: &[(&Finding, Span)], has_volatile: bool, now: Option<Timestamp>) -> Ongoing {
-    let named =
-        |found: Vec<&Finding>| found.into_iter().take(NAMED).map(|finding| finding.id.clone()).collect::<Vec<_>>();
     let runs: Vec<&Finding> = findings.iter().filter(|finding| is_act(finding) && is_running(finding)).collect();
     if !runs.is_empty() {
-        return Ongoing { answer: Going::Yes, because: named(runs) };
+        return Ongoing { answer: Going::Yes, because: named(runs.into_iter()) };
     }
     let recent = |span: &Span| now.is_some_and(|now| (0..RECENT).contains(&(now.seconds() - span.last.seconds())));
     let starts: Vec<&Finding> = findings
@@ -240,9 +233,19 @@ fn ongoing(findings: &[Finding], acts: &[(&Finding, Span)], has_volatile: bool, 
         })
         .collect();
     if !starts.is_empty() {
-        return Ongoing { answer: Going::Likely, because: named(starts) };
+        return Ongoing { answer: Going::Likely, because: named(starts.into_iter()) };
     }
     Ongoing { answer: if has_volatile { Going::NotSeen } else { Going::NotKnown }, because: Vec::new() }
+}
+
+/// The first few findings by id, one of each subject.
+fn named<'a>(found: impl Iterator<Item = &'a Finding>) -> Vec<FindingId> {
+    let mut subjects = BTreeSet::new();
+    found
+        .filter(|finding| subjects.insert(finding.subject.to_string()))
+        .take(NAMED)
+        .map(|finding| finding.id.clone())
+        .collect()
 }
 
 /// Says whether a finding is about something that was at work when the evidence was taken.
