@@ -93,7 +93,10 @@ pub(super) fn load(source: &RuleSource, rules: &mut Vec<Rule>, problems: &mut Ve
 fn place_of(text: &str, document: &Value, number: usize) -> Option<(u64, u64)> {
     let title = document.get("title").and_then(Value::as_str)?;
     let mut lines = text.lines().zip(1_u64..).filter(|(line, _)| line.starts_with("title:"));
-    let found = lines.clone().find(|(line, _)| line.contains(title)).or_else(|| lines.nth(number.saturating_sub(1)));
+    // Two rules may have one title; a title that is written in another way stands where it is counted.
+    let counted = lines.clone().nth(number.saturating_sub(1));
+    let found =
+        counted.filter(|(line, _)| line.contains(title)).or_else(|| lines.find(|(line, _)| line.contains(title)));
     found.map(|(_, line)| (line, 1))
 }
 
