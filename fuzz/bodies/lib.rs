@@ -9,6 +9,7 @@ mod archive;
 mod bundle;
 mod inside;
 mod knowledge;
+mod log;
 mod make;
 mod parser;
 mod php;
@@ -66,6 +67,10 @@ pub const TARGETS: &[Target] = &[
     target("pattern", knowledge::pattern, 1800),
     target("key", knowledge::key, 1200),
     target("php", php::php, 400),
+    target("access_log", log::access_log, 900),
+    target("asterisk_log", log::asterisk_log, 900),
+    target("master_csv", log::master_csv, 900),
+    target("sigma", log::sigma, 900),
 ];
 
 /// Does what the target of this name does.

@@ -67,6 +67,16 @@ pub fn of(project: &Path, target: &str) -> Vec<Vec<u8>> {
         "container_image" => images(),
         "disk_image" => Vec::new(),
         "php" => scripts(&testdata.join("samples")),
+        "access_log" | "master_csv" => samples(&format!("logs/{target}")),
+        "asterisk_log" => ["asterisk_log", "security_log", "queue_log", "freepbx_log", "error_log"]
+            .iter()
+            .zip([0, 1, 2, 3, 5])
+            .flat_map(|(folder, index)| {
+                let of_place = move |sample| prefixed(index, sample);
+                samples(&format!("logs/{folder}")).into_iter().map(of_place).collect::<Vec<_>>()
+            })
+            .collect(),
+        "sigma" => whole_beneath(&project.join("rules/sigma")).iter().flat_map(|rules| documents(rules)).collect(),
         named => samples(named),
     };
     seeds.extend(files(&project.join("fuzz/seeds").join(target), ""));
@@ -81,6 +91,11 @@ pub fn folders() -> impl Iterator<Item = &'static str> {
 /// The inert scripts among the samples of the rules.
 fn scripts(folder: &Path) -> Vec<Vec<u8>> {
     files(folder, ".php")
+}
+
+/// The single rules of a file.
+fn documents(rules: &[u8]) -> Vec<Vec<u8>> {
+    String::from_utf8_lossy(rules).split("\n---\n").map(|rule| rule.as_bytes().to_vec()).collect()
 }
 
 fn prefixed(index: usize, mut sample: Vec<u8>) -> Vec<u8> {

@@ -139,3 +139,50 @@ fn indicators_of_others_are_looked_for_and_what_cannot_be_is_told() {
     let refused = env.triage(["scan", "host", "--iocs", "bad.json"]).expect(1);
     assert!(refused.stderr.contains("neither a STIX 2.1 bundle nor a MISP event"), "{}", refused.stderr);
 }
+
+const SIGMA: &str = "title: Agent of a scanner\nlogsource:\n  category: webserver\ndetection:\n  selection:\n    cs-user-agent|contains: sqlmap\n  condition: selection\nlevel: high\n";
+
+#[test]
+fn sigma_rules_are_used_checked_and_listed_like_others() {
+    let env = TestEnvironment::new();
+    env.clean_host();
+    let line = "198.51.100.7 - - [23/Nov/2026:08:17:01 +0100] \"GET /x HTTP/1.1\" 200 1 \"-\" \"sqlmap/1.8\"\n";
+    env.put("var/log/apache2/access.log", line);
+    fs::create_dir(env.at("rules")).unwrap();
+    fs::write(env.at("rules/web_sqlmap.yml"), SIGMA).unwrap();
+    fs::write(env.at("rules/other.yaml"), "not: a rule\n").unwrap();
+    let scan = env.triage(["scan", "host", "--rules", "rules", "--format", "jsonl"]).expect(2);
+    assert!(
+        scan.stdout.contains("\"rule\":\"web_sqlmap\"") && scan.stdout.contains("198.51.100.7 (1)"),
+        "{}",
+        scan.stdout
+    );
+    let checked = env.triage(["rules", "check", "rules"]).expect(0);
+    assert!(checked.stderr.contains("1 rules compiled, 0 files or rules broken"), "{}", checked.stderr);
+    let odd = SIGMA.replace("|contains", "|expand")
+        + "---\n"
+        + &SIGMA.replace("condition: selection", "condition: selectoin");
+    fs::write(env.at("odd.yml"), odd).unwrap();
+    let checked = env.triage(["rules", "check", "odd.yml"]).expect(1);
+    assert!(
+        checked
+            .stdout
+            .contains("odd.yml:1:1: rule `Agent of a scanner` is left out: search `selection`: the modifier `expand`"),
+        "{}",
+        checked.stdout
+    );
+    assert!(checked.stdout.contains("there is no search `selectoin`"), "{}", checked.stdout);
+    assert!(checked.stderr.contains("0 rules compiled, 1 left out, 1 files or rules broken"), "{}", checked.stderr);
+    let refused = env.triage(["scan", "host", "--rules", "odd.yml"]).expect(1);
+    assert!(
+        refused.stderr.contains("selectoin") && refused.stderr.contains("triage rules check"),
+        "{}",
+        refused.stderr
+    );
+    let listed = env.triage(["rules", "list"]).expect(0);
+    assert!(
+        listed.stdout.contains("TR-LOG-0101") && listed.stderr.contains("Sigma rules for logs"),
+        "{}",
+        listed.stderr
+    );
+}

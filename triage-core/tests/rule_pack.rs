@@ -198,3 +198,58 @@ fn scan_a_folder() {
         }
     }
 }
+
+mod logs {
+    //! The same for rules of logs, and for what is judged in code.
+
+    use super::*;
+    use triage_core::detect::{Detectors, FraudDetector, HostContext, LogDetector, SigmaSet};
+    use triage_core::sweep::Visitor as _;
+
+    fn judge(files: &[(&str, Vec<u8>)]) -> Vec<Finding> {
+        let logs = LogDetector::new(SigmaSet::builtin());
+        let detectors = Detectors::new(vec![Box::new(logs), Box::new(FraudDetector::default())]);
+        for (place, content) in files {
+            let path = EvidencePath::new(place).unwrap();
+            let meta = FileMeta::bare(FileKind::File, Mode::new(0o640), content.len() as u64);
+            let file = Swept { path: &path, meta: &meta, sha256: Some(Digest::of(content)), content: Some(content) };
+            detectors.visit(&file);
+        }
+        let outcome = detectors.conclude(&HostContext { is_host: false, gaps: &[], selects: &|_| true });
+        assert!(outcome.gaps.is_empty(), "{:?}", outcome.gaps);
+        outcome.value
+    }
+
+    #[test]
+    fn every_rule_for_logs_hits_its_sample_as_gravely_as_it_says() {
+        for info in SigmaSet::builtin().infos() {
+            let sample = other(info, "sample").unwrap_or_else(|| panic!("{} names no sample", info.id));
+            let place = other(info, "sample_path").unwrap_or("/var/log/apache2/access.log");
+            let content = fs::read(testdata().join("samples").join(sample)).unwrap();
+            let found = judge(&[(place, content)]);
+            let hit = found.iter().find(|finding| finding.rule.0 == info.id);
+            assert_eq!(hit.map(|finding| finding.severity), Some(info.severity), "{}", info.id);
+        }
+    }
+
+    #[test]
+    fn honest_logs_have_no_finding_above_low() {
+        const PLACES: [(&str, &str); 8] = [
+            ("access.log", "/var/log/apache2/access.log"),
+            ("error.log", "/var/log/apache2/error.log"),
+            ("auth.log", "/var/log/auth.log"),
+            ("cron", "/var/log/cron"),
+            ("full", "/var/log/asterisk/full"),
+            ("security", "/var/log/asterisk/security"),
+            ("freepbx.log", "/var/log/asterisk/freepbx.log"),
+            ("Master.csv", "/var/log/asterisk/cdr-csv/Master.csv"),
+        ];
+        let folder = testdata().join("clean/logs");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), PLACES.len());
+        let files: Vec<_> = PLACES.iter().map(|(name, place)| (*place, fs::read(folder.join(name)).unwrap())).collect();
+        let found = judge(&files);
+        let bad: Vec<_> = found.iter().filter(|finding| finding.severity > Severity::Low).collect();
+        assert!(bad.is_empty(), "{bad:#?}");
+        assert!(found.len() <= 8, "{found:#?}");
+    }
+}

@@ -285,11 +285,11 @@ pub(crate) struct ScanArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath, conflicts_with = "cache")]
     pub(crate) baseline: Vec<PathBuf>,
 
-    /// Use YARA rules from this file or folder too; can be repeated
+    /// Use YARA rules (.yar) and Sigma rules (.yml) from this file or folder too; can be repeated
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) rules: Vec<PathBuf>,
 
-    /// Use no built-in YARA rules
+    /// Use no built-in YARA and Sigma rules
     #[arg(long)]
     pub(crate) no_builtin_rules: bool,
 
@@ -402,7 +402,7 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
     pub(crate) from: Option<String>,
 
-    /// Use YARA rules from this file or folder too; can be repeated
+    /// Use YARA rules (.yar) and Sigma rules (.yml) from this file or folder too; can be repeated
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) rules: Vec<PathBuf>,
 
@@ -581,15 +581,15 @@ pub(crate) enum PlaybookCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RulesCommand {
-    /// List the built-in YARA rules
+    /// List the built-in rules: YARA for files, Sigma for logs
     List,
-    /// Check YARA rules and allow-lists: what does not compile or hold together, with line and column
+    /// Check YARA rules, Sigma rules and allow-lists: what does not compile or hold together, with line and column
     Check {
-        /// Rules, folders of them, or allow-lists (.yaml)
+        /// Rules (.yar, .yml), folders of them, or allow-lists (.yaml)
         #[arg(required = true, value_hint = ValueHint::AnyPath)]
         paths: Vec<PathBuf>,
     },
-    /// Test YARA rules: each hits the sample that its `sample` names, none hits a clean file
+    /// Test rules: each hits the sample that its `sample` names, none hits a clean file
     Test {
         /// Files or folders [default: the built-in rules]
         #[arg(value_hint = ValueHint::AnyPath)]

@@ -22,6 +22,7 @@ mod playbook;
 mod resume;
 mod review;
 mod rollback;
+mod rule_files;
 mod rules;
 mod runs;
 mod scan;

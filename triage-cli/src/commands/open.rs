@@ -1,6 +1,6 @@
 //! What several commands do first: open a target, compile rules, say how to read.
 
-use super::{artifacts, keys};
+use super::{artifacts, keys, rule_files};
 use crate::args::ReadingArgs;
 use crate::args::seal::IdentityArgs;
 use crate::exit::{Exit, Failure};
@@ -17,7 +17,7 @@ use triage_core::bundle::BundleError;
 use triage_core::collect::{Catalogue, ProfileError};
 use triage_core::detect::{
     self, Detector, Detectors, Foreign, ForeignDetector, Indicators, ProblemKind, RuleProblem, RuleSet, RuleSource,
-    YaraDetector, YaraOptions,
+    SigmaSet, YaraDetector, YaraOptions,
 };
 use triage_core::engine::{Choice, Manners, Opening, Priority, Target, TargetError};
 use triage_core::model::{Digest, escape};
@@ -206,17 +206,21 @@ pub(super) fn manners(target: &Target, reading: &ReadingArgs, session: &Session)
     manners
 }
 
-/// All detectors, with YARA rules of the user's beside or instead of the built-in ones.
+/// All detectors, with rules of the user's beside or instead of the built-in ones.
 pub(super) fn detectors(rules: &[PathBuf], with_builtin: bool, timeout: u64) -> Result<Detectors, Failure> {
-    detectors_of(compile(rules, with_builtin)?, timeout, Iocs::default())
+    let sources = rule_files::sources(rules, with_builtin)?;
+    detectors_of(RuleSet::compile(&sources.yara), &sources.sigma, timeout, Iocs::default())
 }
 
-/// All detectors, with YARA rules that are compiled, and with indicators of others.
+/// All detectors, with YARA rules that are compiled, Sigma rules that are not, and with indicators of others.
 pub(super) fn detectors_of(
-    (set, problems): (RuleSet, Vec<RuleProblem>),
+    (set, mut problems): (RuleSet, Vec<RuleProblem>),
+    sigma: &[RuleSource],
     timeout: u64,
     iocs: Iocs,
 ) -> Result<Detectors, Failure> {
+    let (logs, mut more) = SigmaSet::compile(sigma);
+    problems.append(&mut more);
     let broken: Vec<&RuleProblem> = problems.iter().filter(|problem| problem.kind == ProblemKind::Broken).collect();
     if let Some(first) = broken.first() {
         let more = if broken.len() > 1 { format!("\n(and {} more)", broken.len() - 1) } else { String::new() };
@@ -235,7 +239,7 @@ pub(super) fn detectors_of(
     for (name, text) in &iocs.own {
         indicators.add(name, text)?;
     }
-    Ok(Detectors::with_indicators(indicators, others).within(yara_options(timeout).timeout))
+    Ok(Detectors::with_rules(indicators, logs, others).within(yara_options(timeout).timeout))
 }
 
 /// Indicators of `--iocs`.
@@ -295,40 +299,4 @@ pub(super) fn iocs(paths: &[PathBuf], session: &Session) -> Result<Iocs, Failure
 /// The limits of YARA, with `timeout` seconds for a file.
 pub(super) fn yara_options(timeout: u64) -> YaraOptions {
     YaraOptions { timeout: std::time::Duration::from_secs(timeout.max(1)) }
-}
-
-/// Compiles rules from files and folders.
-pub(super) fn compile(paths: &[PathBuf], with_builtin: bool) -> Result<(RuleSet, Vec<RuleProblem>), Failure> {
-    Ok(RuleSet::compile(&sources(paths, with_builtin)?))
-}
-
-/// Reads rules from files and folders.
-pub(super) fn sources(paths: &[PathBuf], with_builtin: bool) -> Result<Vec<RuleSource>, Failure> {
-    let mut sources = if with_builtin { RuleSet::builtin_sources() } else { Vec::new() };
-    for path in paths {
-        read_rules(path, true, &mut sources)?;
-    }
-    Ok(sources)
-}
-
-fn read_rules(path: &Path, is_named: bool, sources: &mut Vec<RuleSource>) -> Result<(), Failure> {
-    let name = escape(path.as_os_str().as_encoded_bytes());
-    let fail = |error: std::io::Error| {
-        Failure::hinted(
-            anyhow::Error::new(error).context(format!("reading rules from `{name}`")),
-            "name a YARA file (.yar, .yara) or a folder of them",
-        )
-    };
-    if fs::metadata(path).map_err(fail)?.is_dir() {
-        let mut entries: Vec<PathBuf> =
-            fs::read_dir(path).map_err(fail)?.filter_map(Result::ok).map(|entry| entry.path()).collect();
-        entries.sort();
-        return entries.iter().try_for_each(|entry| read_rules(entry, false, sources));
-    }
-    if is_named || path.extension().is_some_and(|extension| extension == "yar" || extension == "yara") {
-        let text = String::from_utf8(fs::read(path).map_err(fail)?)
-            .map_err(|_| anyhow::anyhow!("rules in `{name}` are not UTF-8 text"))?;
-        sources.push(RuleSource { name, text });
-    }
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! `triage scan`
 
 use super::cache::Cache;
+use super::rule_files::{self, Sources};
 use super::{allow, baseline, open};
 use crate::args::{FindingFormat, ScanArgs};
 use crate::exit::{Exit, Failure};
@@ -11,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use triage_core::collect::{Allowance, Budgets};
-use triage_core::detect::{self, AllowList, Detectors, RuleProfiler, RuleSet, RuleSource};
+use triage_core::detect::{self, AllowList, Detectors, RuleProfiler, RuleSet};
 use triage_core::engine::{self, Bounds, Reading, Scan, Target};
 use triage_core::model::{Digest, Finding, Gap, Verdict};
 use triage_core::report::{self, ScanReport, Totals};
@@ -43,7 +44,8 @@ fn scan(path: &Path, args: &ScanArgs, session: &Session) -> Result<ScanReport, F
         return scan_again(&target, &Cache::open(folder)?, list, args, session);
     }
     let (sources, iocs) = looked_for(args, session)?;
-    let mut detectors = open::detectors_of(RuleSet::compile(&sources), args.timeout, iocs)?.allowing(list);
+    let mut detectors =
+        open::detectors_of(RuleSet::compile(&sources.yara), &sources.sigma, args.timeout, iocs)?.allowing(list);
     baseline::add(&args.baseline, &args.reading, &args.identity, &mut detectors, session)?;
     let manners = open::manners(&target, &args.reading, session);
     let options = Options { threads: manners.threads, ..open::options(&args.reading) };
@@ -67,10 +69,10 @@ fn budget<'a>(args: &ScanArgs, elapsed: &'a (dyn Fn() -> Duration + Sync)) -> Bu
 }
 
 /// Rules and indicators that the command line names; rules that came with indicators are among them.
-fn looked_for(args: &ScanArgs, session: &Session) -> Result<(Vec<RuleSource>, open::Iocs), Failure> {
-    let mut sources = open::sources(&args.rules, !args.no_builtin_rules)?;
+fn looked_for(args: &ScanArgs, session: &Session) -> Result<(Sources, open::Iocs), Failure> {
+    let mut sources = rule_files::sources(&args.rules, !args.no_builtin_rules)?;
     let mut iocs = open::iocs(&args.iocs, session)?;
-    sources.append(&mut iocs.rules);
+    sources.yara.append(&mut iocs.rules);
     Ok((sources, iocs))
 }
 
@@ -83,9 +85,10 @@ fn scan_again(
     session: &Session,
 ) -> Result<ScanReport, Failure> {
     let (sources, iocs) = looked_for(args, session)?;
-    let parts = format!("{} {} {} {}", Session::tool(), RuleSet::key(&sources), iocs.digest, args.timeout);
+    let parts = format!("{} {} {} {}", Session::tool(), RuleSet::key(&sources.all()), iocs.digest, args.timeout);
     let config = Digest::of(parts.as_bytes());
-    let detectors = open::detectors_of(cache.compile(&sources), args.timeout, iocs)?.allowing(list);
+    let detectors =
+        open::detectors_of(cache.compile(&sources.yara), &sources.sigma, args.timeout, iocs)?.allowing(list);
     let name = Cache::known_name(&format!("{} {:?}", target.source.label(), target.profile));
     let known = Known::new(config, detect::wants).with(&cache.read(&name).unwrap_or_default());
     session.ui.detail(&format!("{} files are known from an earlier scan", known.len()));
@@ -108,8 +111,8 @@ fn scan_again(
 
 /// Prints what each rule costs on the targets.
 fn profile(args: &ScanArgs, session: &Session) -> Result<Exit, Failure> {
-    let sources = open::sources(&args.rules, !args.no_builtin_rules)?;
-    let profiler = Arc::new(RuleProfiler::new(&sources, &open::yara_options(args.timeout)));
+    let sources = rule_files::sources(&args.rules, !args.no_builtin_rules)?;
+    let profiler = Arc::new(RuleProfiler::new(&sources.yara, &open::yara_options(args.timeout)));
     let mut bytes = 0;
     for path in &args.targets {
         let target = open::target(Some(path), &args.reading, session)?;

@@ -12,10 +12,12 @@ mod baseline;
 mod cohort;
 mod cron;
 mod density;
+mod fraud;
 mod handler;
 mod indicator;
 mod inside;
 mod known_good;
+mod log;
 mod matched;
 mod module_signature;
 mod name;
@@ -26,6 +28,7 @@ mod process;
 mod rules;
 mod score;
 mod shell;
+mod sigma;
 mod tampering;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -40,12 +43,14 @@ pub use baseline::{Baseline, BaselineDetector, Part as BaselinePart};
 pub use cohort::CohortDetector;
 pub use cron::CronDetector;
 pub use density::DensityDetector;
+pub use fraud::FraudDetector;
 pub use indicator::{
     Foreign, ForeignDetector, Import, ImportError, ImportProblem, IndicatorDetector, IndicatorError, Indicators,
     Sought, import,
 };
 pub use inside::{ArchiveMember, Limits as InsideLimits, archive_members};
 pub use known_good::{Authority, Digests, Judgement, KnownGood, Standing};
+pub use log::LogDetector;
 pub use module_signature::{
     ArchiveStanding, FORMAT_VERSION as MODULES_FORMAT_VERSION, FileClass, KeyPlaces, ModuleSignatureDetector,
     ModuleStanding, ModuleState, ModulesReport, SignatureState, SignatureVerdict, Signer, SignerError, Signers, Signs,
@@ -57,6 +62,7 @@ pub use php::{Limits as PhpLimits, PhpDetector};
 pub use placement::PlacementDetector;
 pub use process::ProcessDetector;
 pub use rules::{ProblemKind, RuleInfo, RuleProblem, RuleSet, RuleSource};
+pub use sigma::SigmaSet;
 pub use tampering::TamperingDetector;
 pub use wordpress::{ChecksumError, CoreChecksums, WordPressDetector};
 pub use yara::{RuleCost, RuleProfiler, YaraDetector, YaraOptions};
@@ -275,6 +281,11 @@ impl Detectors {
 
     /// All detectors that are built in, with these indicators, and those of `others`.
     pub fn with_indicators(indicators: Indicators, others: Vec<Box<dyn Detector>>) -> Self {
+        Self::with_rules(indicators, SigmaSet::builtin(), others)
+    }
+
+    /// All detectors that are built in, with these indicators and these rules for logs, and those of `others`.
+    pub fn with_rules(indicators: Indicators, sigma: SigmaSet, others: Vec<Box<dyn Detector>>) -> Self {
         let indicators = Arc::new(indicators);
         let mut detectors: Vec<Box<dyn Detector>> = vec![
             Box::new(IndicatorDetector::new(Arc::clone(&indicators))),
@@ -292,6 +303,10 @@ impl Detectors {
             Box::new(PackageDetector::new()),
         ];
         detectors.extend(others);
+        // ORDER: logs are held against what the others have found, and tell of the host's clock, which calls are told by.
+        let offsets = fraud::Offsets::default();
+        detectors.push(Box::new(LogDetector::new(sigma).telling(Arc::clone(&offsets))));
+        detectors.push(Box::new(FraudDetector::with_offsets(offsets)));
         Self::new(detectors)
     }
 
@@ -489,7 +504,7 @@ fn guarded(path: &EvidencePath, report: &mut Report, detect: impl FnOnce(&mut Re
 /// Says whether a detector needs the content of the file at this place in every scan, because it judges others by it: what parsers read, and
 /// keys.
 pub fn wants(path: &EvidencePath) -> bool {
-    crate::parse::wants(path) || module_signature::judges_by(path)
+    crate::parse::wants(path) || module_signature::judges_by(path) || log::judges_by(path)
 }
 
 /// Says whether a gap is one that stays as long as the file does: looking again would cost as much and tell no more.

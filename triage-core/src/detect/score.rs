@@ -43,6 +43,8 @@ enum Family {
     Account,
     /// What is running.
     Activity,
+    /// What logs tell, or fail to tell.
+    Log,
 }
 
 impl Family {
@@ -61,6 +63,7 @@ impl Family {
             "CRON" | "TAMPER" | "STARTUP" | "KEY" => Self::Command,
             "ACCOUNT" => Self::Account,
             "PROC" | "KERNEL" => Self::Activity,
+            "LOG" | "FRAUD" => Self::Log,
             _ => Self::Content,
         }
     }
@@ -77,6 +80,7 @@ impl Family {
             Self::Command => "command",
             Self::Account => "account",
             Self::Activity => "activity",
+            Self::Log => "log",
         }
     }
 }

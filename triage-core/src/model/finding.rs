@@ -194,6 +194,18 @@ pub enum Subject {
         /// Its arguments, joined by single spaces.
         command_line: RawText,
     },
+    /// A row of a database. Identity: database, table and key, so that the running server, a dump and a copy of its files name it alike.
+    DatabaseRow {
+        /// What it was read from: a socket, a dump, a data folder.
+        #[serde(flatten)]
+        path: EvidencePath,
+        /// The database.
+        database: RawText,
+        /// The table.
+        table: RawText,
+        /// The columns of its primary key with their values, `username=admin`; the beginning of the row's digest where there is none.
+        key: RawText,
+    },
     /// Something that the running kernel has: a module, a mount, a setting. Identity: the path and the name.
     Kernel {
         /// The file of `/proc` or `/sys` that shows it.
@@ -214,6 +226,7 @@ impl Subject {
             | Self::Line { path, .. }
             | Self::Module { path, .. }
             | Self::Process { path, .. }
+            | Self::DatabaseRow { path, .. }
             | Self::Kernel { path, .. } => path,
         }
     }
@@ -227,6 +240,7 @@ impl Subject {
             Self::Line { .. } => "line",
             Self::Module { .. } => "module",
             Self::Process { .. } => "process",
+            Self::DatabaseRow { .. } => "database_row",
             Self::Kernel { .. } => "kernel",
         }
     }
@@ -239,6 +253,9 @@ impl Subject {
                 vec![path.as_bytes(), text.as_bytes()]
             }
             Self::Process { path, command_line, .. } => vec![path.as_bytes(), command_line.as_bytes()],
+            Self::DatabaseRow { database, table, key, .. } => {
+                vec![database.as_bytes(), table.as_bytes(), key.as_bytes()]
+            }
             Self::Kernel { path, name } => vec![path.as_bytes(), name.as_bytes()],
         }
     }
@@ -252,6 +269,7 @@ impl fmt::Display for Subject {
             Self::CronEntry { path, line, .. } | Self::Line { path, line, .. } => write!(f, "{path}:{line}"),
             Self::Module { name, .. } => write!(f, "module {name}"),
             Self::Process { path, pid, .. } => write!(f, "process {pid} ({path})"),
+            Self::DatabaseRow { database, table, key, .. } => write!(f, "{database}.{table} [{key}]"),
             Self::Kernel { path, name } => write!(f, "{name} ({path})"),
         }
     }

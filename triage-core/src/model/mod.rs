@@ -42,6 +42,10 @@ pub use record::{
     AsteriskAnswer, BpfObject, CommandRun, HiddenProcess, Interface, KernelModule, MappedFile, Maps, Mount, Neighbour,
     OpenFile, Process, Region, Route, Socket, SocketOwner, SystemValue, VOLATILE_FOLDERS, Variable,
 };
+pub use record::{
+    CallRecord, DatabaseColumn, DatabaseFrom, DatabaseRow, DatabaseTable, DatabaseValue, DigestedSecret, SecretKind,
+    TimeNote,
+};
 pub use text::{RawText, escape, is_plain};
 pub use time::{Clock, Timestamp, TimestampError};
 pub use volatile::VolatileKind;

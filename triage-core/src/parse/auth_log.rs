@@ -37,6 +37,11 @@ pub fn parse(path: &EvidencePath, bytes: &[u8], limits: &Limits) -> Outcome<Vec<
     reading.finish()
 }
 
+/// Reads one line, of which `number` is its place in the log; none where it tells of nothing that is a record.
+pub fn parse_line(path: &EvidencePath, number: u64, text: &[u8]) -> Option<AuthEvent> {
+    event(path, &Line { number, text })
+}
+
 struct Header<'a> {
     time: &'a [u8],
     host: &'a [u8],

@@ -6,7 +6,9 @@
 //!
 //! What leaves [`records`] has gone through [`redact`]: a record has no password, hash or token in it.
 
+pub mod access_log;
 pub mod astdb;
+pub mod asterisk_log;
 pub mod audit_log;
 pub mod auth_log;
 pub mod authorized_keys;
@@ -15,6 +17,7 @@ mod bytes;
 pub mod clear_sign;
 pub mod crontab;
 pub mod dpkg;
+pub mod error_log;
 pub mod fail2ban;
 mod format;
 pub mod freepbx_conf;
@@ -25,7 +28,10 @@ pub mod hook_config;
 pub mod journal;
 pub mod lastlog;
 mod line;
+pub mod log_kind;
+pub mod log_time;
 pub mod login_db;
+pub mod master_csv;
 pub mod module_sig;
 pub mod module_xml;
 pub mod openpgp;
@@ -46,6 +52,7 @@ pub mod sudoers;
 pub mod system_config;
 pub mod systemd_unit;
 mod unpack;
+pub mod uri;
 pub mod utmp;
 pub mod web_config;
 pub mod web_setting;

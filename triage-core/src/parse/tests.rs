@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
+mod log;
 mod schema;
 
 /// Every format with a place that a file of it could have.

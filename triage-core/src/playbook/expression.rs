@@ -452,6 +452,13 @@ fn subject_value(subject: &Subject) -> Value {
         Subject::Process { pid, command_line, .. } => {
             object([kind, path, ("pid", int(*pid)), ("command_line", Value::from(command_line.to_string()))])
         }
+        Subject::DatabaseRow { database, table, key, .. } => object([
+            kind,
+            path,
+            ("database", Value::from(database.to_string())),
+            ("table", Value::from(table.to_string())),
+            ("key", Value::from(key.to_string())),
+        ]),
     }
 }
 
@@ -467,6 +474,7 @@ pub(super) fn specimens() -> Vec<Finding> {
         Subject::Line { path: path.clone(), line: 1, text: text.clone() },
         Subject::Module { path: path.clone(), name: text.clone() },
         Subject::Process { path: path.clone(), pid: 1, start_ticks: 1, command_line: text.clone() },
+        Subject::DatabaseRow { path: path.clone(), database: text.clone(), table: text.clone(), key: text.clone() },
         Subject::Kernel { path, name: text },
     ];
     CATEGORIES

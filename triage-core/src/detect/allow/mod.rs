@@ -106,6 +106,7 @@ fn text(subject: &Subject) -> Option<&[u8]> {
         Subject::CronEntry { text, .. } | Subject::Line { text, .. } => text,
         Subject::Account { name, .. } | Subject::Module { name, .. } | Subject::Kernel { name, .. } => name,
         Subject::Process { command_line, .. } => command_line,
+        Subject::DatabaseRow { key, .. } => key,
         Subject::File { .. } => return None,
     };
     Some(text.as_bytes().trim_ascii())

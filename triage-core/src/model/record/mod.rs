@@ -9,11 +9,17 @@ pub use volatile::{
     AsteriskAnswer, BpfObject, CommandRun, HiddenProcess, Interface, KernelModule, MappedFile, Maps, Mount, Neighbour,
     OpenFile, Process, Region, Route, Socket, SocketOwner, SystemValue, VOLATILE_FOLDERS, Variable,
 };
+mod call;
 mod database;
+mod database_row;
 mod journal;
 mod login;
 
+pub use call::{CallRecord, TimeNote};
 pub use database::{AstdbEntry, Ban};
+pub use database_row::{
+    DatabaseColumn, DatabaseFrom, DatabaseRow, DatabaseTable, DatabaseValue, DigestedSecret, SecretKind,
+};
 pub use journal::{JournalEntry, JournalFile, Silence};
 pub use login::{Login, LoginKind};
 
@@ -264,6 +270,12 @@ pub enum Record {
     AuditEvent(AuditEvent),
     /// An address that fail2ban blocked or released; segment folder `ban_events`.
     BanEvent(BanEvent),
+    /// A table; segment folder `database_tables`, of a dump `dump_tables`.
+    DatabaseTable(DatabaseTable),
+    /// A row; segment folder `database_rows`, of a dump `dump_rows`.
+    DatabaseRow(DatabaseRow),
+    /// A call; segment folder `database_calls`, of a dump or a file of calls `calls`.
+    Call(Box<CallRecord>),
 }
 
 impl Record {
@@ -308,6 +320,13 @@ impl Record {
             Self::AuthEvent(_) => "auth_events",
             Self::AuditEvent(_) => "audit_events",
             Self::BanEvent(_) => "ban_events",
+            // What the server told belongs to the volatile state; what was read out of a file comes with the file again.
+            Self::DatabaseTable(table) if table.from.is_current() => "database_tables",
+            Self::DatabaseTable(_) => "dump_tables",
+            Self::DatabaseRow(row) if row.from.is_current() => "database_rows",
+            Self::DatabaseRow(_) => "dump_rows",
+            Self::Call(call) if call.from.is_some_and(DatabaseFrom::is_current) => "database_calls",
+            Self::Call(_) => "calls",
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Folders under `data/records/` that hold volatile state, in order of volatility.
-pub const VOLATILE_FOLDERS: [&str; 12] = [
+pub const VOLATILE_FOLDERS: [&str; 15] = [
     "system_values",
     "processes",
     "hidden_processes",
@@ -23,6 +23,9 @@ pub const VOLATILE_FOLDERS: [&str; 12] = [
     "mounts",
     "bpf_objects",
     "commands",
+    "database_tables",
+    "database_rows",
+    "database_calls",
 ];
 
 /// A process as `/proc/PID` shows it (`proc(5)`).
