@@ -7,7 +7,7 @@ mod error;
 #[cfg(test)]
 mod expansion;
 pub mod file;
-mod login;
+pub(crate) mod login;
 mod make;
 mod scene;
 mod step;

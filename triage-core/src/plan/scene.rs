@@ -1,10 +1,11 @@
 //! The host as a plan sees it: every object is looked at once, and changes as the steps go on.
 
+use super::login::{self, Found, Guard, LOCKS_OUT, Verdict};
 use super::target::{Edit, Target, Task};
-use super::{Step, StepStatus, login};
+use super::{Step, StepStatus};
 use crate::action::{
-    Action, Attributes, Change, CronTable, EDIT_LIMIT, LineEdit, Obstacle, Present, State, groups_with, line_of,
-    matching_edits, matching_entries, matching_keys, matching_lines, observe, predict,
+    Action, Attributes, Change, CronTable, EDIT_LIMIT, LineEdit, Obstacle, Present, State, groups_with, is_at_job,
+    line_of, matching_edits, matching_entries, matching_keys, matching_lines, memberships, observe, predict,
 };
 use crate::model::{EvidencePath, FileKind, Gap, GapReason, Pattern, RawText, escape};
 use crate::source::{Item, Selection, Source, SourceError};
@@ -44,6 +45,7 @@ pub(super) struct Scene<'a> {
     objects: BTreeMap<EvidencePath, Seen>,
     /// Links of units and where they point; looked for once.
     links: Option<Vec<(EvidencePath, RawText)>>,
+    login: Guard,
     pub(super) gaps: Vec<Gap>,
 }
 
@@ -61,7 +63,7 @@ impl From<Action> for Proposed {
 
 impl<'a> Scene<'a> {
     pub(super) fn new(source: &'a dyn Source, material: Option<&'a dyn Source>) -> Self {
-        Self { source, material, objects: BTreeMap::new(), links: None, gaps: Vec::new() }
+        Self { source, material, objects: BTreeMap::new(), links: None, login: Guard::default(), gaps: Vec::new() }
     }
 }
 
@@ -97,9 +99,13 @@ impl Scene<'_> {
         let lines = || task.lines.iter().cloned().collect::<Vec<RawText>>();
         let most = |seen: u64, known: usize| seen.max(known as u64) + RESPAWN_ALLOWANCE;
         let action = match &task.target {
-            Target::Quarantine(_) => return self.quarantine(task, path, &seen).map(Proposed::from),
+            Target::Quarantine(_) => {
+                let action = self.quarantine(task, path, &seen)?;
+                return Some(Proposed { obstacle: another_job(task, &seen), action });
+            }
             Target::Restore(_) => return Some(self.restore(&path, &seen)),
             Target::Account(_, name) => return Some(self.restore_account(path, name, content)),
+            Target::Member(_, group, name) => return self.restore_member(path, group, name, content),
             Target::Edit(_) => {
                 let lines = lines();
                 let max = most(matching_lines(&lines, content), lines.len());
@@ -215,13 +221,34 @@ impl Scene<'_> {
     }
 
     fn restore_account(&mut self, path: EvidencePath, name: &RawText, content: &[u8]) -> Proposed {
-        let copy = path.parent().unwrap_or_else(EvidencePath::root).join(b"passwd-");
-        let from = line_of(content, name.as_bytes()).map(RawText::from);
-        let good = self.look(&copy).content.as_deref().and_then(|content| line_of(content, name.as_bytes()));
+        let copy = copy_of(&path);
+        let from = line_of(&path, content, name.as_bytes()).map(RawText::from);
+        let good = self.look(&copy).content.as_deref().and_then(|content| line_of(&copy, content, name.as_bytes()));
         let obstacle =
             good.is_none().then(|| StepStatus::Blocked { why: format!("`{copy}` has no one line for `{name}`") });
         let to = RawText::from(good.unwrap_or_default());
         Proposed { action: Action::RestoreAccount { path, name: name.clone(), from, to }, obstacle }
+    }
+
+    /// The groups of a file in which the membership of `name` is not what the copy of the file says.
+    pub(super) fn memberships(&mut self, path: &EvidencePath, name: &RawText) -> Vec<RawText> {
+        let (Some(now), Some(copy)) = (self.text(path), self.text(&copy_of(path))) else { return Vec::new() };
+        memberships(path, &now, &copy, name.as_bytes()).into_iter().map(|[group, ..]| group).collect()
+    }
+
+    /// As it is now: an earlier step may have changed the line. None where nothing is left to be done.
+    fn restore_member(
+        &mut self,
+        path: EvidencePath,
+        group: &RawText,
+        name: &RawText,
+        content: &[u8],
+    ) -> Option<Proposed> {
+        let copy = self.text(&copy_of(&path))?;
+        let mut found = memberships(&path, content, &copy, name.as_bytes()).into_iter();
+        let [name, from, to] = found.find(|[found, ..]| found == group)?;
+        let from = (!from.is_empty()).then_some(from);
+        Some(Action::RestoreAccount { path, name, from, to }.into())
     }
 
     /// The links in the folders of systemd that start the unit at `path`, or give it another name.
@@ -321,7 +348,8 @@ impl Scene<'_> {
             }
             None => self.judge(&action, &before),
         };
-        if status == StepStatus::WouldChange {
+        if matches!(status, StepStatus::WouldChange) || after.state != before.state {
+            self.login.changed(&path);
             self.objects.insert(path, after.clone());
         }
         Some(Step {
@@ -382,26 +410,79 @@ impl Scene<'_> {
             Change::Alter(_) => Seen::left(predict(action, &before.state, &change), before.content.clone()),
             Change::Remove | Change::Make(_) => Seen::left(predict(action, &before.state, &change), None),
         };
-        if login::concerns(path) && self.locks_everybody_out(path, &after) {
-            let why = "nobody could log in any more: give root a password or a key of yours first".to_owned();
-            let text = format!("{path} stays as it is: {why}");
-            return unchanged(StepStatus::Blocked { why }, &text);
+        match self.guard(path, &after) {
+            Verdict::Fine => {}
+            Verdict::LocksOut => {
+                let text = format!("{path} stays as it is: {LOCKS_OUT}");
+                return unchanged(StepStatus::Blocked { why: LOCKS_OUT.to_owned() }, &text);
+            }
+            Verdict::Unsure(why) => {
+                let why = format!("whether anybody can log in afterwards: {why}");
+                return (StepStatus::CannotKnow { why }, after, preview);
+            }
         }
         (StepStatus::WouldChange, after, preview)
     }
 
-    /// Says whether somebody can log in now and nobody could once `path` is `after`.
-    fn locks_everybody_out(&mut self, path: &EvidencePath, after: &Seen) -> bool {
-        let now = login::is_possible(&mut |wanted| self.text(wanted));
-        let then =
-            login::is_possible(&mut |wanted| if wanted == path { after.content.clone() } else { self.text(wanted) });
-        // A file that is not there any more gives no way in.
-        now == Some(true) && then != Some(true)
+    /// What becomes of the ways to log in.
+    fn guard(&mut self, path: &EvidencePath, after: &Seen) -> Verdict {
+        let mut guard = std::mem::take(&mut self.login);
+        let verdict = guard.judge(self, path, &found(after));
+        self.login = guard;
+        verdict
     }
 
     /// The content of a file that matters for logins. That one cannot be read is no gap of the plan.
     fn text(&mut self, path: &EvidencePath) -> Option<Vec<u8>> {
         self.look(path).content
+    }
+}
+
+/// Says of a job of `at` whose lines were found that none of them is in it any more.
+fn another_job(task: &Task<'_>, seen: &Seen) -> Option<StepStatus> {
+    let content = seen.content.as_deref().filter(|_| is_at_job(task.target.path()) && !task.lines.is_empty())?;
+    // A line that goes on in the next one was found as one.
+    let joined = String::from_utf8_lossy(content).replace("\\\n", "").into_bytes();
+    let lines = content.split(|&byte| byte == b'\n').chain(joined.split(|&byte| byte == b'\n'));
+    let has_any =
+        { lines }.any(|line| task.lines.iter().any(|wanted| wanted.as_bytes().trim_ascii() == line.trim_ascii()));
+    (!has_any).then(|| StepStatus::Blocked { why: "it is not the job that was found: scan again".to_owned() })
+}
+
+/// The copy that programs leave beside an account file when they change it.
+fn copy_of(path: &EvidencePath) -> EvidencePath {
+    path.parent().unwrap_or_else(EvidencePath::root).join(&[path.file_name(), b"-"].concat())
+}
+
+/// What a reader of the object finds.
+fn found(seen: &Seen) -> Found {
+    match (&seen.content, &seen.state) {
+        (Some(content), _) => Found::Content(content.clone()),
+        (None, State::Absent) if !seen.is_dark => Found::Absent,
+        _ => Found::Unknown,
+    }
+}
+
+impl login::Host for Scene<'_> {
+    fn read(&mut self, path: &EvidencePath) -> Found {
+        found(&self.look(path))
+    }
+
+    fn list(&mut self, folder: &EvidencePath) -> Vec<EvidencePath> {
+        let planned = self.objects.iter().filter(|(_, seen)| seen.state.is_present()).map(|(path, _)| path);
+        let mut all: Vec<EvidencePath> =
+            planned.filter(|path| path.parent().as_ref() == Some(folder)).cloned().collect();
+        // What cannot be listed here is told where it is scanned.
+        let _ = self.source.walk(&Selection::new(vec![Pattern::tree(folder)], Vec::new()), &mut |item| {
+            if let Item::Entry(entry) = item
+                && entry.path.parent().as_ref() == Some(folder)
+                && !self.objects.contains_key(&entry.path)
+            {
+                all.push(entry.path);
+            }
+            if all.len() < MAX_LINKS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        all
     }
 }
 
@@ -416,7 +497,8 @@ fn title(task: &Task<'_>, action: &Action) -> String {
         | Target::Expire(_, name)
         | Target::Account(_, name)
         | Target::Shell(_, name, _)
-        | Target::Leave(_, _, name) => name.to_string(),
+        | Target::Leave(_, _, name)
+        | Target::Member(_, _, name) => name.to_string(),
         _ => escape(task.target.path().file_name()),
     };
     let path = task.target.path().to_string();

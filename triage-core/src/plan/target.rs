@@ -5,7 +5,7 @@
 
 use super::scene::Scene;
 use super::{Affects, PlanError, PlanRequest, Risk};
-use crate::action::{Attributes, InodeFlag, Lines};
+use crate::action::{Attributes, InodeFlag, Lines, is_at_job};
 use crate::model::{Digest, EvidencePath, Finding, FindingId, Mode, RawText, Subject, escape};
 use crate::playbook::{ActionKind, Facts, Inputs, Phase, Playbook, PlaybookStep, Values};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +26,8 @@ pub(super) enum Target {
     Lock(EvidencePath, RawText),
     Expire(EvidencePath, RawText),
     Account(EvidencePath, RawText),
+    /// File, group and name of one whose membership is to be as it was.
+    Member(EvidencePath, RawText, RawText),
     Shell(EvidencePath, RawText, RawText),
     /// File, group and name.
     Leave(EvidencePath, RawText, RawText),
@@ -55,6 +57,7 @@ impl Target {
             | Self::Lock(path, _)
             | Self::Expire(path, _)
             | Self::Account(path, _)
+            | Self::Member(path, ..)
             | Self::Shell(path, ..)
             | Self::Leave(path, ..)
             | Self::Mask(path) => path,
@@ -183,6 +186,11 @@ fn targets(
             ActionKind::EditFile,
             Subject::File { path, .. } | Subject::CronEntry { path, .. } | Subject::Line { path, .. },
         ) => vec![Target::EditFile(path.clone(), edits(&values))],
+        // A job of `at` is a whole file, environment and all: without its lines it would still be one.
+        (
+            ActionKind::RemoveLines | ActionKind::RemoveCronEntry,
+            Subject::CronEntry { path, .. } | Subject::Line { path, .. },
+        ) if is_at_job(path) => vec![Target::Quarantine(path.clone())],
         (ActionKind::RemoveLines, Subject::CronEntry { path, .. } | Subject::Line { path, .. }) => {
             vec![Target::Edit(path.clone())]
         }
@@ -219,7 +227,17 @@ fn targets(
             vec![Target::Shell(beside(path, b"passwd"), name.clone(), text("shell"))]
         }
         (ActionKind::RestoreAccount, Subject::Account { path, name }) => {
-            vec![Target::Account(beside(path, b"passwd"), name.clone())]
+            let mut files = vec![Target::Account(beside(path, b"passwd"), name.clone())];
+            let shadow = beside(path, b"shadow");
+            // Where there is no copy of one of the others, the account still gets its line in `passwd` back.
+            files
+                .extend(scene.has_line(&beside(path, b"shadow-"), name).then(|| Target::Account(shadow, name.clone())));
+            for file in [&b"group"[..], b"gshadow"] {
+                let file = beside(path, file);
+                let groups = scene.memberships(&file, name);
+                files.extend(groups.into_iter().map(|group| Target::Member(file.clone(), group, name.clone())));
+            }
+            files
         }
         (ActionKind::RemoveFromGroup, Subject::Account { path, name }) => {
             let (group, gshadow) = (beside(path, b"group"), beside(path, b"gshadow"));

@@ -104,7 +104,12 @@ impl ActionKind {
                 matches!(subject, Subject::File { .. } | Subject::CronEntry { .. } | Subject::Line { .. })
             }
             Self::RemoveLines => matches!(subject, Subject::CronEntry { .. } | Subject::Line { .. }),
-            Self::RemoveCronEntry => matches!(subject, Subject::CronEntry { .. }),
+            // A line of a job of `at` is a job, too.
+            Self::RemoveCronEntry => match subject {
+                Subject::Line { path, .. } => crate::model::EvidencePath::parent(path)
+                    .is_some_and(|folder| folder.as_bytes().starts_with(b"/var/spool/")),
+                subject => matches!(subject, Subject::CronEntry { .. }),
+            },
             Self::RemoveKey => matches!(subject, Subject::Line { .. }),
             Self::LockAccount | Self::ExpireAccount | Self::RemoveFromGroup | Self::SetShell | Self::RestoreAccount => {
                 matches!(subject, Subject::Account { .. })
