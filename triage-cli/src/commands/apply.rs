@@ -11,7 +11,7 @@ use triage_core::engine::{Reading, evidence};
 use triage_core::journal::{Consent, Evidence, RunState, Runs};
 use triage_core::model::{Clock as _, Digest, escape};
 use triage_core::plan::{self, Plan, PlanError, Risk, StepStatus};
-use triage_core::source::Source;
+use triage_core::source::{DirectorySource, Source, SourceKind};
 
 pub(crate) fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> {
     let mut plan = plan::file::read(&args.plan).map_err(|error| match error {
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> 
         escape(args.root.as_os_str().as_encoded_bytes())
     );
     agree(args.consent.yes, &question, session)?;
-    let good = args.from.as_deref().map(|from| material::source(from, session)).transpose()?;
+    let good = material_for(&args.from, &args.root, session)?;
     let runs = open_runs(session)?;
     let evidence = evidence(args, &plan, session)?;
     let consent = Consent { skip_stale: args.consent.skip_stale, restore_malicious: false };
@@ -77,6 +77,18 @@ impl From<RiskLevel> for Risk {
             RiskLevel::High => Self::High,
         }
     }
+}
+
+/// Where the good copies are, for the host at `root`.
+pub(super) fn material_for(
+    from: &[String],
+    root: &Path,
+    session: &Session,
+) -> Result<Option<Box<dyn Source>>, Failure> {
+    if from.is_empty() {
+        return Ok(None);
+    }
+    material::sources(from, &DirectorySource::open(root, SourceKind::Root)?, session)
 }
 
 /// The host that is to be changed, once it is sure that it is the plan's.

@@ -39,7 +39,7 @@ pub(crate) fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
         let allowed = view::findings::count(scan.allowed.len(), "finding");
         session.ui.note(&format!("{allowed} allowed and not planned for; `triage scan` lists them."));
     }
-    let material = args.from.as_deref().map(|from| material::source(from, session)).transpose()?;
+    let material = material::sources(&args.from, target.source.as_ref(), session)?;
     let what = What { playbooks: &playbooks, inputs: &inputs, material: material.as_deref() };
     let (plan, gaps) = make(&target, &scan, &what, session)?;
     match args.format {
@@ -99,6 +99,7 @@ fn make(
         playbooks: what.playbooks,
         inputs: what.inputs,
         material: what.material,
+        open_source: &material::named(target.source.as_ref(), session),
         source: target.source.as_ref(),
         host: target.host.clone(),
         target: target.source.label(),

@@ -123,6 +123,9 @@ pub enum Action {
         to: State,
         /// Where the good copy was seen, for people.
         origin: String,
+        /// SHA-256 of the file that the copy is in: a package, an archive, a bundle.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source_sha256: Option<Digest>,
     },
     /// Sets mode, owner or times of a file, or mode or owner of a folder.
     SetMetadata {

@@ -149,6 +149,7 @@ mod tests {
             from,
             to,
             origin: "b.tar.zst".to_owned(),
+            source_sha256: None,
         };
         let bin = action("/usr/bin/ls", file(b"bad"), file(b"good"));
         assert!(matches!(bin.change(&file(b"bad"), None), Ok(Change::Make(_))));

@@ -2,6 +2,7 @@
 
 pub mod evidence;
 mod manners;
+pub mod material;
 mod target;
 mod volatile;
 

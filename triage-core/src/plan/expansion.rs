@@ -36,6 +36,10 @@ fn plan_given(
         playbooks,
         inputs,
         material,
+        open_source: &|name| match name {
+            "good" => Ok(Box::new(FakeRoot::new().file("/usr/bin/ls", b"the vendor's"))),
+            _ => Err("it is not there".to_owned()),
+        },
         source,
         host,
         target: "/".to_owned(),
@@ -245,6 +249,21 @@ fn a_good_copy_is_known_by_its_digest_and_one_that_is_not_there_is_said_to_be_mi
     assert_eq!(to.sha256, Some(Digest::of(b"the vendor's")));
     assert_eq!(restored.steps[0].status, StepStatus::WouldChange);
     assert!(matches!(&restored.steps[1].status, StepStatus::Blocked { why } if why.contains("no copy")));
+}
+
+#[test]
+fn a_playbook_says_itself_where_good_copies_are() {
+    let host = FakeRoot::new().file("/usr/bin/ls", b"altered");
+    let found = [file("/usr/bin/ls")];
+    let restored = plan(&host, &found, &[playbook("restore_file", "file", "from: good")], None);
+    assert_eq!(restored.steps[0].status, StepStatus::WouldChange, "{restored:#?}");
+    let missing = plan(&host, &found, &[playbook("restore_file", "file", "from: bad")], None);
+    assert!(
+        matches!(&missing.steps[0].status, StepStatus::Blocked { why } if why.contains("not there")),
+        "{missing:#?}"
+    );
+    let open = plan(&host, &found, &[playbook("restore_file", "file", "from: '${inputs.shell}'")], None);
+    assert!(matches!(&open.steps[0].status, StepStatus::NeedsInput { .. }), "{open:#?}");
 }
 
 #[test]

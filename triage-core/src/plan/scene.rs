@@ -2,12 +2,12 @@
 
 use super::login::{self, Found, Guard, LOCKS_OUT, Verdict};
 use super::target::{Edit, Target, Task};
-use super::{Step, StepStatus};
+use super::{OpenSource, PlanRequest, Step, StepStatus};
 use crate::action::{
-    Action, Attributes, Change, CronTable, EDIT_LIMIT, LineEdit, Obstacle, Present, State, groups_with, is_at_job,
-    line_of, matching_edits, matching_entries, matching_keys, matching_lines, memberships, observe, predict,
+    Action, Attributes, Change, CronTable, EDIT_LIMIT, LABEL, LineEdit, Obstacle, Present, State, groups_with,
+    is_at_job, line_of, matching_edits, matching_entries, matching_keys, matching_lines, memberships, observe, predict,
 };
-use crate::model::{EvidencePath, FileKind, Gap, GapReason, Pattern, RawText, escape};
+use crate::model::{Digest, EvidencePath, FileKind, Gap, GapReason, Pattern, RawText, escape};
 use crate::source::{Item, Selection, Source, SourceError};
 use std::collections::BTreeMap;
 use std::io;
@@ -42,6 +42,9 @@ impl Seen {
 pub(super) struct Scene<'a> {
     source: &'a dyn Source,
     material: Option<&'a dyn Source>,
+    open_source: &'a OpenSource<'a>,
+    /// What playbooks name, opened once.
+    named: BTreeMap<String, Result<Box<dyn Source>, String>>,
     objects: BTreeMap<EvidencePath, Seen>,
     /// Links of units and where they point; looked for once.
     links: Option<Vec<(EvidencePath, RawText)>>,
@@ -62,8 +65,17 @@ impl From<Action> for Proposed {
 }
 
 impl<'a> Scene<'a> {
-    pub(super) fn new(source: &'a dyn Source, material: Option<&'a dyn Source>) -> Self {
-        Self { source, material, objects: BTreeMap::new(), links: None, login: Guard::default(), gaps: Vec::new() }
+    pub(super) fn new(request: &PlanRequest<'a>) -> Self {
+        Self {
+            source: request.source,
+            material: request.material,
+            open_source: request.open_source,
+            named: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            links: None,
+            login: Guard::default(),
+            gaps: Vec::new(),
+        }
     }
 }
 
@@ -103,7 +115,7 @@ impl Scene<'_> {
                 let action = self.quarantine(task, path, &seen)?;
                 return Some(Proposed { obstacle: another_job(task, &seen), action });
             }
-            Target::Restore(_) => return Some(self.restore(&path, &seen)),
+            Target::Restore(_, from) => return Some(self.restore(&path, from, &seen)),
             Target::Account(_, name) => return Some(self.restore_account(path, name, content)),
             Target::Member(_, group, name) => return self.restore_member(path, group, name, content),
             Target::Edit(_) => {
@@ -175,26 +187,45 @@ impl Scene<'_> {
         Some(Action::QuarantineFile { path, sha256 })
     }
 
-    /// A good copy of a file, if there is one: its content, and as much of its metadata as its source keeps.
-    fn restore(&mut self, path: &EvidencePath, seen: &Seen) -> Proposed {
+    /// A good copy of a file, if there is one: its content, and as much of its metadata as its source keeps. `named` is where the playbook
+    /// says that it is; nothing where it leaves that open.
+    fn restore(&mut self, path: &EvidencePath, named: &str, seen: &Seen) -> Proposed {
         let from = seen.state.clone();
-        let propose = |to: State, origin: String, obstacle| Proposed {
-            action: Action::RestoreFile { path: path.clone(), from: from.clone(), to, origin },
+        let propose = |to: State, origin: String, source_sha256: Option<Digest>, obstacle| Proposed {
+            action: Action::RestoreFile { path: path.clone(), from: from.clone(), to, origin, source_sha256 },
             obstacle,
         };
-        let Some(material) = self.material else {
-            let what = "where a good copy is: `--from BUNDLE`, a tree of the same system, or a run".to_owned();
-            return propose(from.clone(), String::new(), Some(StepStatus::NeedsInput { what }));
-        };
-        let origin = material.label();
         let blocked = |why: String| Some(StepStatus::Blocked { why });
+        // Its own folder's owner is the best guess for a file that is gone, where the source does not keep owners.
+        let folder = path.parent().filter(|_| !seen.state.is_present()).map(|folder| self.look(&folder).state);
+        if !named.is_empty() && !self.named.contains_key(named) {
+            let opened = (self.open_source)(named);
+            self.named.insert(named.to_owned(), opened);
+        }
+        let material = match self.named.get(named) {
+            Some(Ok(source)) => Some(source.as_ref()),
+            Some(Err(why)) => {
+                let why = format!("`{}` cannot be used: {why}", escape(named.as_bytes()));
+                return propose(from.clone(), escape(named.as_bytes()), None, blocked(why));
+            }
+            None => self.material,
+        };
+        let Some(material) = material else {
+            let what = "where a good copy is: `--from` a bundle, a package file, a module's archive, a tree, or a run"
+                .to_owned();
+            return propose(from.clone(), String::new(), None, Some(StepStatus::NeedsInput { what }));
+        };
+        let (origin, identity) = (material.label(), material.identity());
         let good = match observe(material, path, 0) {
             Ok((State::Present(good), _)) if good.meta.is_file() && good.sha256.is_some() => good,
             Ok(_) => {
                 let why = format!("{origin} has no copy of it");
-                return propose(from.clone(), origin, blocked(why));
+                return propose(from.clone(), origin, identity, blocked(why));
             }
-            Err(error) => return propose(from.clone(), origin, blocked(format!("its good copy: {}", reason(&error)))),
+            Err(error) => {
+                let why = format!("no good copy: {}", reason(&error));
+                return propose(from.clone(), origin, identity, blocked(why));
+            }
         };
         let kept = material.kept();
         let mut meta = good.meta.clone();
@@ -204,20 +235,23 @@ impl Scene<'_> {
         if !kept.mtimes {
             meta.mtime = None;
         }
+        if let (Some(State::Present(folder)), false) = (&folder, kept.owners) {
+            (meta.uid, meta.gid) = (folder.meta.uid, folder.meta.gid);
+        }
         if let State::Present(now) = &seen.state {
             if !kept.owners {
                 (meta.uid, meta.gid) = (now.meta.uid, now.meta.gid);
             }
-            if !kept.modes {
+            if !kept.modes && now.meta.is_file() {
                 meta.mode = now.meta.mode;
             }
             if !kept.attributes {
                 // The label is the place's; whatever else hangs on the altered file is the intruder's.
                 meta.xattrs = now.meta.xattrs.clone();
-                meta.xattrs.retain(|name, _| name == "security.selinux");
+                meta.xattrs.retain(|name, _| name == LABEL);
             }
         }
-        propose(State::Present(Box::new(Present { meta, sha256: good.sha256 })), origin, None)
+        propose(State::Present(Box::new(Present { meta, sha256: good.sha256 })), origin, identity, None)
     }
 
     fn restore_account(&mut self, path: EvidencePath, name: &RawText, content: &[u8]) -> Proposed {

@@ -14,7 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {
     Quarantine(EvidencePath),
-    Restore(EvidencePath),
+    /// The file, and where the playbook says that a good copy is; empty where it does not.
+    Restore(EvidencePath, String),
     Flags(EvidencePath, BTreeSet<InodeFlag>, BTreeSet<InodeFlag>),
     Metadata(EvidencePath, Attributes),
     Edit(EvidencePath),
@@ -46,7 +47,7 @@ impl Target {
     pub(super) fn path(&self) -> &EvidencePath {
         match self {
             Self::Quarantine(path)
-            | Self::Restore(path)
+            | Self::Restore(path, _)
             | Self::Flags(path, ..)
             | Self::Metadata(path, _)
             | Self::Edit(path)
@@ -173,7 +174,9 @@ fn targets(
     let text = |name: &str| RawText::from(values.text(name).unwrap_or_default());
     Ok(match (step.action, &finding.subject) {
         (ActionKind::QuarantineFile, Subject::File { path, .. }) => vec![Target::Quarantine(path.clone())],
-        (ActionKind::RestoreFile, Subject::File { path, .. }) => vec![Target::Restore(path.clone())],
+        (ActionKind::RestoreFile, Subject::File { path, .. }) => {
+            vec![Target::Restore(path.clone(), values.text("from").unwrap_or_default().to_owned())]
+        }
         (ActionKind::SetMetadata, Subject::File { path, .. }) => {
             let wanted = if is_open { Attributes::default() } else { attributes(&values).map_err(value)? };
             vec![Target::Metadata(path.clone(), wanted)]

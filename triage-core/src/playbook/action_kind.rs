@@ -145,6 +145,7 @@ impl ActionKind {
     /// The values that it takes in `with`.
     pub fn values(self) -> &'static [&'static str] {
         match self {
+            Self::RestoreFile => &["from"],
             Self::SetMetadata => &["mode", "uid", "gid"],
             Self::SetFlags => &["set", "clear"],
             Self::EditFile => &["remove", "remove_matching", "replace", "replace_matching", "by", "ensure"],

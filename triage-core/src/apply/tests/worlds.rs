@@ -243,7 +243,7 @@ fn fill_copies(world: &mut World) {
         meta.mtime = Some(Timestamp::new(1_600_000_000, 5));
         let to = State::Present(Box::new(Present { meta, sha256: Some(Digest::of(&content)) }));
         let from = world.state_of(name);
-        world.step(Action::RestoreFile { path: path(name), from, to, origin: "good".to_owned() });
+        world.step(Action::RestoreFile { path: path(name), from, to, origin: "good".to_owned(), source_sha256: None });
     }
     world.good = Some(source);
     world.settle_times();
