@@ -440,6 +440,16 @@ impl<'a> Execution<'a> {
     fn settle(&mut self, intent: &Intent, prepared: Option<Inode>) -> Result<(), Halt> {
         let outcome = match self.session.target.slot(&intent.path, self.session.own) {
             Ok(slot) => {
+                if is_account_file(&intent.path) {
+                    self.accounts = AccountLock::take(&slot)?;
+                    if self.accounts.is_none() {
+                        let source = std::io::ErrorKind::WouldBlock.into();
+                        return Err(Halt::Io {
+                            doing: "waiting for another program that changes the accounts",
+                            source,
+                        });
+                    }
+                }
                 let notes = recover::recover(&self.hands, &slot, intent, prepared, Prefer::After)?;
                 self.conclude(&slot, intent, None, notes)?
             }

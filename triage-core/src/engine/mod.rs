@@ -3,6 +3,7 @@
 pub mod evidence;
 mod manners;
 pub mod material;
+mod named;
 mod target;
 mod volatile;
 

@@ -22,6 +22,8 @@ const MAX_BYTES: usize = 4096;
 const MAX_LOOPS: usize = 2;
 /// The most times that the body of an expression's loops may run.
 const MAX_ROUNDS: u64 = 10_000_000;
+/// How many findings an expression gets at once that takes them one by one.
+const PART: usize = 32;
 /// What a list that is neither the findings nor written out is reckoned as.
 const SHORT_LIST: u64 = 16;
 
@@ -103,26 +105,32 @@ impl Expression {
 
     /// The findings that it selects: their indices, ascending, each once.
     pub(super) fn select(&self, facts: &Facts, inputs: &Inputs) -> Result<Vec<usize>, Fault> {
-        let Value::List(items) = self.run(facts, inputs, None)? else {
-            return Err(fault(None, "it does not give a list of findings"));
-        };
-        let mut indices = Vec::with_capacity(items.len());
-        for item in items.iter() {
-            let index = match item {
-                Value::Map(map) => map.map.get(&Key::from("index")),
-                _ => None,
-            };
-            match index {
-                Some(&Value::Int(index)) => match usize::try_from(index) {
-                    Ok(index) if index < facts.count => indices.push(index),
-                    _ => return Err(fault(None, format!("it gives finding {index}, and there is none"))),
-                },
-                _ => return Err(fault(None, "it gives something that is not a finding")),
+        let mut indices = Vec::new();
+        // With no finding it is run all the same: what is wrong with it has to show.
+        if facts.count == 0 || !self.takes_findings_one_by_one() {
+            collect(&self.run(facts, inputs, None)?, facts.count, &mut indices)?;
+        } else {
+            self.bounded(facts.count)?;
+            for part in facts.findings.chunks(PART) {
+                let mut scope = self.scope(facts, inputs);
+                scope.add_variable_from_value("findings", Value::List(Arc::new(part.to_vec())));
+                let found = self.program.execute(&scope).map_err(|error| fault(None, first_line(&error)))?;
+                collect(&found, facts.count, &mut indices)?;
             }
         }
         indices.sort_unstable();
         indices.dedup();
         Ok(indices)
+    }
+
+    /// Says whether it goes through the findings once, from the outside, and takes or leaves each by itself, so that it may as well be given them in
+    /// parts. The interpreter copies the list that it has so far for each finding that it adds.
+    fn takes_findings_one_by_one(&self) -> bool {
+        let Expr::Comprehension(each) = &self.program.expression().expr else { return false };
+        let is_over_findings = matches!(&each.iter_range.expr, Expr::Ident(name) if name == "findings");
+        let makes_a_list = matches!(&each.accu_init.expr, Expr::List(list) if list.elements.is_empty());
+        let gives_it = matches!(&each.result.expr, Expr::Ident(name) if *name == each.accu_var);
+        is_over_findings && makes_a_list && gives_it && self.loops.over_findings == 1
     }
 
     /// Says whether it holds.
@@ -149,21 +157,53 @@ impl Expression {
         &self.inputs
     }
 
-    fn run(&self, facts: &Facts, inputs: &Inputs, finding: Option<Value>) -> Result<Value, Fault> {
-        let rounds = (facts.count as u64).max(1).saturating_pow(self.loops.over_findings);
+    /// Refuses what would go through so many findings too often.
+    fn bounded(&self, count: usize) -> Result<(), Fault> {
+        let rounds = (count as u64).max(1).saturating_pow(self.loops.over_findings);
         let inner = if self.loops.nesting > 1 { self.loops.longest_list.max(SHORT_LIST) } else { 1 };
         if rounds.saturating_mul(inner) > MAX_ROUNDS {
-            return Err(fault(None, format!("it would go through {} findings too often", facts.count)));
+            return Err(fault(None, format!("it would go through {count} findings too often")));
         }
+        Ok(())
+    }
+
+    fn scope<'f>(&self, facts: &'f Facts, inputs: &Inputs) -> Context<'f, 'static> {
         let mut scope = facts.context.new_inner_scope();
         let values: HashMap<Key, Value> =
             inputs.0.iter().map(|(name, value)| (Key::from(name.as_str()), input_value(value))).collect();
         scope.add_variable_from_value("inputs", Value::Map(Map { map: Arc::new(values) }));
+        scope
+    }
+
+    fn run(&self, facts: &Facts, inputs: &Inputs, finding: Option<Value>) -> Result<Value, Fault> {
+        self.bounded(facts.count)?;
+        let mut scope = self.scope(facts, inputs);
         if let Some(finding) = finding {
             scope.add_variable_from_value("f", finding);
         }
         self.program.execute(&scope).map_err(|error| fault(None, first_line(&error)))
     }
+}
+
+/// Takes the indices out of a list of findings.
+fn collect(found: &Value, count: usize, indices: &mut Vec<usize>) -> Result<(), Fault> {
+    let Value::List(items) = found else {
+        return Err(fault(None, "it does not give a list of findings"));
+    };
+    for item in items.iter() {
+        let index = match item {
+            Value::Map(map) => map.map.get(&Key::from("index")),
+            _ => None,
+        };
+        match index {
+            Some(&Value::Int(index)) => match usize::try_from(index) {
+                Ok(index) if index < count => indices.push(index),
+                _ => return Err(fault(None, format!("it gives finding {index}, and there is none"))),
+            },
+            _ => return Err(fault(None, "it gives something that is not a finding")),
+        }
+    }
+    Ok(())
 }
 
 fn fault(at: Option<usize>, detail: impl Into<String>) -> Fault {

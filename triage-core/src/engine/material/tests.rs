@@ -287,3 +287,37 @@ fn of_several_sources_the_first_that_gives_a_file_counts() {
     assert!(content(both.as_ref(), "/usr/bin/other").is_err(), "a refusal is told where nobody has a good one");
     assert!(several(Vec::new()).is_none());
 }
+
+/// A package file with the header of the package that `testdata/rpm` has installed.
+fn rpm_with(program: &[u8]) -> Vec<u8> {
+    let seed = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds/package/rpm")).unwrap();
+    let package = crate::parse::rpm::read_file(&path("/p.rpm"), &seed).unwrap();
+    let payload =
+        crate::parse::cpio::tests::archive(&[("./usr/bin/tiny", 0o104_755, program), ("./etc/x", 0o100_644, b"x")]);
+    [&seed[..package.payload], &gzip(&payload)].concat()
+}
+
+fn red_hat() -> FakeRoot {
+    let database = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/rpm/ndb.in")).unwrap();
+    FakeRoot::new().file("/var/lib/rpm/Packages.db", &database).file("/etc/passwd", b"root:x:7:7::/:/bin/sh\n")
+}
+
+#[test]
+fn a_file_comes_out_of_an_rpm_package() {
+    let source = opened(&rpm_with(b"#!/bin/sh\n"), &red_hat()).unwrap().unwrap();
+    assert_eq!(content(source.as_ref(), "/usr/bin/tiny").unwrap(), b"#!/bin/sh\n");
+    let meta = meta(source.as_ref(), "/usr/bin/tiny");
+    // Root is 0, whatever stands in `passwd`.
+    assert_eq!((meta.mode.bits(), meta.uid, meta.gid), (0o4755, 0, 0));
+    assert!(source.label().contains("3:1.2-4"), "{}", source.label());
+    assert!(content(source.as_ref(), "/etc/x").is_err(), "what the header does not list is not there");
+}
+
+#[test]
+fn payload_swapped_under_a_genuine_header_is_refused() {
+    let source = opened(&rpm_with(b"#!/bin/sh\n# inert: somebody's\n"), &red_hat()).unwrap().unwrap();
+    let error = content(source.as_ref(), "/usr/bin/tiny").unwrap_err();
+    assert!(error.contains("own header"), "{error}");
+    let nobody = opened(&rpm_with(b"#!/bin/sh\n"), &FakeRoot::new()).unwrap().unwrap();
+    assert!(content(nobody.as_ref(), "/usr/bin/tiny").unwrap_err().contains("does not know it"));
+}
