@@ -20,9 +20,10 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// What a run left, by path: the last step on an object counts.
 fn touched(plan: &Plan, report: &RunReport) -> BTreeMap<EvidencePath, State> {
+    let outcomes: BTreeMap<u32, _> = report.outcomes.iter().map(|outcome| (outcome.step, outcome)).collect();
     let mut left = BTreeMap::new();
     for step in &plan.steps {
-        let outcome = report.outcomes.iter().find(|outcome| outcome.step == step.number);
+        let outcome = outcomes.get(&step.number);
         if let Some((Holds::After, Some(after))) = outcome.map(|outcome| (outcome.holds, outcome.after.clone())) {
             left.insert(step.action.path().clone(), after);
         }

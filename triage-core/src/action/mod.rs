@@ -34,7 +34,7 @@ pub(crate) use link::MASK;
 pub(crate) use predict::predict;
 pub(crate) use remove_lines::count as matching_lines;
 pub(crate) use ssh::{count as matching_keys, key_in};
-pub(crate) use state::LABEL;
+pub(crate) use state::{LABEL, told};
 
 use crate::model::{Digest, EvidencePath, FileKind, FileMeta, RawText};
 use serde::{Deserialize, Serialize};

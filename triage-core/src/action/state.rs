@@ -61,6 +61,24 @@ impl State {
     }
 }
 
+/// Differences as a person reads them.
+pub(crate) fn told(differences: &[String]) -> String {
+    let word = |name: &String| match name.as_str() {
+        "existence" => "whether it is there".to_owned(),
+        "uid" => "owner".to_owned(),
+        "gid" => "group".to_owned(),
+        "size_bytes" => "size".to_owned(),
+        "sha256" => "content".to_owned(),
+        "link_target" => "where it points".to_owned(),
+        "special" => "which device it is".to_owned(),
+        "xattrs" => "extended attributes".to_owned(),
+        "inode_flags" => "flags".to_owned(),
+        "mtime" => "modification time".to_owned(),
+        name => name.to_owned(),
+    };
+    differences.iter().map(word).collect::<Vec<_>>().join(", ")
+}
+
 /// The label of `SELinux`. Under it every object has one, so that an object without one says only that nobody looked.
 pub(crate) const LABEL: &str = "security.selinux";
 

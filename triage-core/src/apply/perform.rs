@@ -185,7 +185,8 @@ fn swapped(slot: &Slot, name: &[u8], sight: &Sight) -> Result<Option<String>, Ha
         let again = slot.look_at(name, 0).map_err(failed("looking at what was taken hold of"))?;
         comparable(&again.state).differences(&comparable(&sight.state))
     };
-    Ok((!differences.is_empty()).then(|| format!("it was changed after it was checked: {}", differences.join(", "))))
+    Ok((!differences.is_empty())
+        .then(|| format!("it was changed after it was checked: {}", crate::action::told(&differences))))
 }
 
 /// Makes the new object under its private name, complete but for the flags that would pin it there. A file comes back open.

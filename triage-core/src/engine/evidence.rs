@@ -130,10 +130,11 @@ pub fn gather(
     }
     let is_ended = collected.summary.ended_by.is_some();
     let name = escape(path.as_os_str().as_bytes());
-    let (bundle, digest) = match is_ended {
+    let (bundle, digest) = if is_ended {
         // It says itself that it was ended early; as far as it goes it still has to verify.
-        true => open_as_far_as_it_goes(path, reading.cancel)?,
-        false => open_verified(path, reading.cancel)?,
+        open_as_far_as_it_goes(path, reading.cancel)?
+    } else {
+        open_verified(path, reading.cancel)?
     };
     let mut left_out = Vec::new();
     for (path, expected) in wanted {

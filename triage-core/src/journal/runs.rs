@@ -298,7 +298,7 @@ impl Runs {
     /// The run that a person means: `last`, a name, or the beginning of exactly one name.
     ///
     /// # Errors
-    /// [`JournalError::UnknownRun`] when there is none, or more than one.
+    /// [`JournalError::UnknownRun`] when there is none, [`JournalError::AmbiguousRun`] when there is more than one.
     pub fn find(&self, word: &str) -> Result<RunId, JournalError> {
         let names = self.names()?;
         let unknown = || JournalError::UnknownRun(escape(word.as_bytes()));
@@ -308,10 +308,12 @@ impl Runs {
         if let Some(exact) = names.iter().find(|id| id.as_str() == word) {
             return Ok(exact.clone());
         }
-        let mut matching = names.into_iter().filter(|id| !word.is_empty() && id.as_str().starts_with(word));
-        match (matching.next(), matching.next()) {
-            (Some(only), None) => Ok(only),
-            _ => Err(unknown()),
+        let is_meant = |id: &RunId| !word.is_empty() && id.as_str().starts_with(word);
+        let mut matching: Vec<RunId> = names.into_iter().filter(is_meant).collect();
+        match (matching.pop(), matching.len()) {
+            (Some(only), 0) => Ok(only),
+            (Some(_), others) => Err(JournalError::AmbiguousRun { word: escape(word.as_bytes()), count: others + 1 }),
+            (None, _) => Err(unknown()),
         }
     }
 }

@@ -541,7 +541,7 @@ fn see(source: &dyn Source, path: &EvidencePath, keep: u64) -> Seen {
             let is_unknown = matches!(&state, State::Present(p) if p.meta.is_file() && p.sha256.is_none());
             let obstacle = is_unknown.then(|| format!("its content is not in {}", source.label()));
             let is_bare = keep < EDIT_LIMIT && is_file && !is_unknown;
-            Seen { obstacle, is_bare, ..Seen::left(state, content.filter(|_| keep > 0)) }
+            Seen { is_bare, obstacle, ..Seen::left(state, content.filter(|_| keep > 0)) }
         }
         Err(error) => {
             let why = reason(&error);

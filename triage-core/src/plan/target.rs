@@ -229,33 +229,9 @@ fn targets(
         (ActionKind::SetShell, Subject::Account { path, name }) => {
             vec![Target::Shell(beside(path, b"passwd"), name.clone(), text("shell"))]
         }
-        (ActionKind::RestoreAccount, Subject::Account { path, name }) => {
-            let mut files = vec![Target::Account(beside(path, b"passwd"), name.clone())];
-            let shadow = beside(path, b"shadow");
-            // Where there is no copy of one of the others, the account still gets its line in `passwd` back.
-            files
-                .extend(scene.has_line(&beside(path, b"shadow-"), name).then(|| Target::Account(shadow, name.clone())));
-            for file in [&b"group"[..], b"gshadow"] {
-                let file = beside(path, file);
-                let groups = scene.memberships(&file, name);
-                files.extend(groups.into_iter().map(|group| Target::Member(file.clone(), group, name.clone())));
-            }
-            files
-        }
+        (ActionKind::RestoreAccount, Subject::Account { path, name }) => account_files(path, name, scene),
         (ActionKind::RemoveFromGroup, Subject::Account { path, name }) => {
-            let (group, gshadow) = (beside(path, b"group"), beside(path, b"gshadow"));
-            let groups = match values.text("group") {
-                Some(name) => vec![RawText::from(name)],
-                None => scene.groups_with(&group, name),
-            };
-            let files = |name_of: RawText, scene: &mut Scene<'_>| {
-                let mut files = vec![Target::Leave(group.clone(), name_of.clone(), name.clone())];
-                if scene.has_line(&gshadow, &name_of) {
-                    files.push(Target::Leave(gshadow.clone(), name_of, name.clone()));
-                }
-                files
-            };
-            groups.into_iter().flat_map(|group| files(group, scene)).collect()
+            group_files(path, name, values.text("group"), scene)
         }
         (ActionKind::SetOption, subject) => {
             let path = match subject {
@@ -275,6 +251,33 @@ fn targets(
             });
         }
     })
+}
+
+/// The files in which an account comes back, and of groups which.
+fn account_files(path: &EvidencePath, name: &RawText, scene: &mut Scene<'_>) -> Vec<Target> {
+    let mut files = vec![Target::Account(beside(path, b"passwd"), name.clone())];
+    let shadow = beside(path, b"shadow");
+    // Where there is no copy of one of the others, the account still gets its line in `passwd` back.
+    files.extend(scene.has_line(&beside(path, b"shadow-"), name).then(|| Target::Account(shadow, name.clone())));
+    for file in [&b"group"[..], b"gshadow"] {
+        let file = beside(path, file);
+        let groups = scene.memberships(&file, name);
+        files.extend(groups.into_iter().map(|group| Target::Member(file.clone(), group, name.clone())));
+    }
+    files
+}
+
+/// The groups that an account leaves: the one that is named, or all, each in both of its files.
+fn group_files(path: &EvidencePath, name: &RawText, group: Option<&str>, scene: &mut Scene<'_>) -> Vec<Target> {
+    let (groups, shadow) = (beside(path, b"group"), beside(path, b"gshadow"));
+    let names = group.map_or_else(|| scene.groups_with(&groups, name), |group| vec![RawText::from(group)]);
+    let mut files = Vec::new();
+    for group in names {
+        let is_shadowed = scene.has_line(&shadow, &group);
+        files.push(Target::Leave(groups.clone(), group.clone(), name.clone()));
+        files.extend(is_shadowed.then(|| Target::Leave(shadow.clone(), group, name.clone())));
+    }
+    files
 }
 
 /// The file of that name that belongs to an account file.

@@ -112,7 +112,7 @@ impl Expression {
         } else {
             self.bounded(facts.count)?;
             for part in facts.findings.chunks(PART) {
-                let mut scope = self.scope(facts, inputs);
+                let mut scope = Self::scope(facts, inputs);
                 scope.add_variable_from_value("findings", Value::List(Arc::new(part.to_vec())));
                 let found = self.program.execute(&scope).map_err(|error| fault(None, first_line(&error)))?;
                 collect(&found, facts.count, &mut indices)?;
@@ -167,7 +167,7 @@ impl Expression {
         Ok(())
     }
 
-    fn scope<'f>(&self, facts: &'f Facts, inputs: &Inputs) -> Context<'f, 'static> {
+    fn scope<'f>(facts: &'f Facts, inputs: &Inputs) -> Context<'f, 'static> {
         let mut scope = facts.context.new_inner_scope();
         let values: HashMap<Key, Value> =
             inputs.0.iter().map(|(name, value)| (Key::from(name.as_str()), input_value(value))).collect();
@@ -177,7 +177,7 @@ impl Expression {
 
     fn run(&self, facts: &Facts, inputs: &Inputs, finding: Option<Value>) -> Result<Value, Fault> {
         self.bounded(facts.count)?;
-        let mut scope = self.scope(facts, inputs);
+        let mut scope = Self::scope(facts, inputs);
         if let Some(finding) = finding {
             scope.add_variable_from_value("f", finding);
         }
