@@ -34,11 +34,7 @@ impl Writers {
             return Self { is_live, known: BTreeSet::new(), logs: Vec::new() };
         }
         let length = |path: &&str| Some((PathBuf::from(path), fs::metadata(path).ok()?.len()));
-        Self {
-            is_live,
-            known: processes().collect(),
-            logs: CRON_LOGS.iter().filter_map(|path| length(&path)).collect(),
-        }
+        Self { is_live, known: processes().collect(), logs: CRON_LOGS.iter().filter_map(length).collect() }
     }
 
     /// Whose the object is now, and who may have written it. Begins with `; ` where there is something to say.

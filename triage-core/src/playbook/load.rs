@@ -491,9 +491,9 @@ steps:
         let line = broken.lines().position(|line| line.contains("categry")).unwrap() + 1;
         let error = Playbook::load("folded.yaml", &broken).unwrap_err().to_string();
         let wanted =
-            format!("playbook `folded.yaml`, line {line}, column 12: in this expression: there is no field `categry`");
+            format!("playbook `folded.yaml`, line {line}, column 11: in this expression: there is no field `categry`");
         assert!(error.starts_with(&wanted), "{error}");
-        assert!(error.contains("|            ^^^^^^^\n"), "{error}");
+        assert!(error.contains("|           ^^^^^^^^\n"), "{error}");
     }
 
     #[test]
