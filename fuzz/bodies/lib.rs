@@ -44,6 +44,7 @@ pub const TARGETS: &[Target] = &[
     target("sudoers", parser::sudoers, 1800),
     target("ssh_config", parser::ssh_config, 1800),
     target("dpkg", parser::dpkg, 1200),
+    target("package", parser::package, 1200),
     target("procfs", parser::procfs, 1800),
     target("redact", parser::redact, 1800),
     target("log_window", parser::log_window, 1200),

@@ -199,6 +199,25 @@ pub(super) fn ssh_config(data: &[u8]) {
     }
 }
 
+/// Package files: `ar`, `cpio` and rpm's headers.
+pub(super) fn package(data: &[u8]) {
+    if let Ok(deb) = parse::deb::parse(data) {
+        assert!(data.get(deb.control).is_some() && data.get(deb.data).is_some(), "a part is outside of the file");
+    }
+    if let Ok(package) = parse::rpm::read_file(&path("/p.rpm"), data) {
+        assert!(package.payload <= data.len(), "the payload is outside of the file");
+        bounded(&Outcome { value: package.package.files, gaps: Vec::new() }, data);
+    }
+    let mut members = 0;
+    // What it breaks off with is for who reads it.
+    let _ = parse::cpio::each(data, &|number| Some(u64::from(number)), &mut |member, _| {
+        members += 1;
+        assert!(member.offset <= data.len() as u64, "a content begins outside of the archive");
+        Ok(())
+    });
+    assert!(members <= data.len() / 14 + 1, "{members} members of {} bytes", data.len());
+}
+
 /// dpkg's own lists.
 pub(super) fn dpkg(data: &[u8]) {
     let at = path("/var/lib/dpkg/x");

@@ -101,6 +101,11 @@ fn a_file_comes_back_from_a_bundle_and_from_an_earlier_run() {
     let env = TestEnvironment::new();
     env.broken_host();
     env.put("etc/ssh/sshd_config", "PermitRootLogin yes\n");
+    // Where only passwords are left, nobody could log in as root any more.
+    env.put(
+        "root/.ssh/authorized_keys",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExampleExampleExampleExam responder\n",
+    );
     let shell = env.host().join("var/www/html/uploads/img.php");
     fs::write(&shell, "<?php echo 'good';\n").unwrap();
     env.triage(["collect", "--root", "host", "-o", "good.tar.zst"]).expect(0);
@@ -118,6 +123,36 @@ fn a_file_comes_back_from_a_bundle_and_from_an_earlier_run() {
     assert_eq!(fs::read_to_string(&shell).unwrap(), "<?php echo 'good';\n");
     let sshd = fs::read_to_string(env.host().join("etc/ssh/sshd_config")).unwrap();
     assert_eq!(sshd, "PermitRootLogin prohibit-password\n");
+}
+
+#[test]
+fn passwords_are_not_switched_off_while_nobody_has_a_key() {
+    let env = TestEnvironment::new();
+    env.broken_host();
+    env.put("etc/ssh/sshd_config", "PermitRootLogin yes\n");
+    fs::write(env.at("mine.yaml"), MINE).unwrap();
+    let plan = env.triage(["plan", "--root", "host", "--playbook", "mine.yaml"]);
+    assert!(plan.stdout.contains("BLOCKED: nobody could log in any more"), "{}", plan.stdout);
+}
+
+#[test]
+fn a_tree_that_nobody_vouches_for_is_refused_and_says_what_to_do() {
+    let env = TestEnvironment::new();
+    env.broken_host();
+    env.put("etc/ssh/sshd_config", "PermitRootLogin yes\n");
+    fs::write(env.at("mine.yaml"), MINE).unwrap();
+    fs::create_dir_all(env.at("tree/etc")).unwrap();
+    fs::create_dir_all(env.at("tree/var/www/html/uploads")).unwrap();
+    fs::write(env.at("tree/var/www/html/uploads/img.php"), "<?php echo 'good';\n").unwrap();
+    let words = ["plan", "--root", "host", "--playbook", "mine.yaml", "--from", "tree"];
+    let plan = env.triage(words);
+    let told = plan.stdout.contains("nobody vouches for it") && plan.stdout.contains("triage collect");
+    assert!(told, "{}", plan.stdout);
+    fs::write(env.at("cut.deb"), b"!<arch>\ndebian-binary   0           0     0     100644  4         `\n2.0\n")
+        .unwrap();
+    let words = ["plan", "--root", "host", "--playbook", "mine.yaml", "--from", "cut.deb"];
+    let cut = env.triage(words).expect(4);
+    assert!(cut.stderr.contains("cut.deb") && cut.stderr.contains("data.tar"), "{}", cut.stderr);
 }
 
 #[test]

@@ -398,9 +398,10 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "NAME=VALUE", value_parser = input)]
     pub(crate) set: Vec<(String, String)>,
 
-    /// Where good copies of altered files are: a bundle, an archive, the root of a host of the same kind, or a run
+    /// Where good copies of altered files are: a bundle, a .deb or .rpm, a signed module's archive, a tree whose files its package database or a
+    /// signature vouches for, or a run; can be repeated, and the first that has a file counts
     #[arg(long, value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
-    pub(crate) from: Option<String>,
+    pub(crate) from: Vec<String>,
 
     /// Use YARA rules (.yar) and Sigma rules (.yml) from this file or folder too; can be repeated
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
@@ -479,7 +480,7 @@ pub(crate) struct ApplyArgs {
 
     /// Where good copies of altered files are, as for `triage plan`; each is held against its digest in the plan
     #[arg(long, value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
-    pub(crate) from: Option<String>,
+    pub(crate) from: Vec<String>,
 
     /// The bundle that holds the plan's objects as evidence [default: a small one is collected first]
     #[arg(long, value_name = "BUNDLE", value_hint = ValueHint::AnyPath)]
@@ -505,7 +506,7 @@ pub(crate) struct ResumeArgs {
 
     /// Where good copies of altered files are that the run has not taken yet, as for `triage apply`
     #[arg(long, value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
-    pub(crate) from: Option<String>,
+    pub(crate) from: Vec<String>,
 
     /// Do not ask
     #[arg(short, long)]

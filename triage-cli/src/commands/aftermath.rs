@@ -1,32 +1,29 @@
 //! Looking again after a plan was applied: is anything left, and does anything come back?
 
-use super::{material, open};
+use super::{material, open, writer};
 use crate::exit::Failure;
 use crate::session::Session;
 use crate::view;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::fs;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use triage_core::action::{State, observe};
 use triage_core::apply::RunReport;
-use triage_core::collect::Scope;
 use triage_core::engine::{self, Reading};
 use triage_core::journal::Holds;
-use triage_core::model::{EvidencePath, Subject, escape};
+use triage_core::model::{EvidencePath, Subject};
 use triage_core::plan::Plan;
-use triage_core::source::{DirectorySource, Pattern, Selection, SourceKind};
+use triage_core::source::{DirectorySource, SourceKind};
 
 /// How often a change is looked for.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// What a run left, by path: the last step on an object counts.
 fn touched(plan: &Plan, report: &RunReport) -> BTreeMap<EvidencePath, State> {
+    let outcomes: BTreeMap<u32, _> = report.outcomes.iter().map(|outcome| (outcome.step, outcome)).collect();
     let mut left = BTreeMap::new();
     for step in &plan.steps {
-        let outcome = report.outcomes.iter().find(|outcome| outcome.step == step.number);
+        let outcome = outcomes.get(&step.number);
         if let Some((Holds::After, Some(after))) = outcome.map(|outcome| (outcome.holds, outcome.after.clone())) {
             left.insert(step.action.path().clone(), after);
         }
@@ -74,15 +71,7 @@ pub(super) fn look_again(
 fn scan(left: &BTreeMap<EvidencePath, State>, root: &Path, session: &Session) -> Result<(), Failure> {
     let reading = material::reading(root);
     let target = open::target(None, &reading, session)?;
-    let patterns = left.keys().map(Pattern::exact).collect();
-    let target = engine::Target {
-        scope: Scope {
-            selection: Selection::new(patterns, Vec::new()),
-            sensitive: target.scope.sensitive,
-            ..Scope::default()
-        },
-        ..target
-    };
+    let target = target.only(left.keys().cloned());
     let options = open::options(&reading);
     let reading = Reading { options, progress: &(), cancel: &|| session.is_interrupted() };
     let scan = engine::scan(&target, open::detectors(&[], true, 30)?, reading)?;
@@ -118,6 +107,7 @@ fn watch_for(
     let mut last: BTreeMap<&EvidencePath, State> = left.iter().map(|(path, state)| (path, state.clone())).collect();
     let mut changed = std::collections::BTreeSet::new();
     let start = Instant::now();
+    let mut writers = writer::Writers::new(root);
     while start.elapsed() < duration && !session.is_interrupted() {
         for (path, known) in &mut last {
             // One that cannot be looked at just now is looked at the next time.
@@ -135,48 +125,11 @@ fn watch_for(
                 } else {
                     differences.join(", ")
                 },
-                whose(root, path, &now)
+                writers.of(path, &now)
             ));
             *known = now;
         }
         std::thread::sleep(PAUSE);
     }
     Ok(changed.len())
-}
-
-/// Whose the object is now, and which processes have it open or name it. A writer that has ended is not seen.
-fn whose(root: &Path, path: &EvidencePath, now: &State) -> String {
-    let mut out = match now {
-        State::Present(present) => format!("; it belongs to user {}", present.meta.uid),
-        State::Absent => String::new(),
-    };
-    if root == Path::new("/") {
-        for (pid, command) in holders(path).into_iter().take(5) {
-            let _ = write!(out, "; process {pid} has it: {command}");
-        }
-    }
-    out
-}
-
-/// Processes that have a file open or name it among their arguments, with their command lines.
-fn holders(path: &EvidencePath) -> Vec<(u32, String)> {
-    let own = std::process::id();
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        let has_open = || {
-            let links = fs::read_dir(entry.path().join("fd")).into_iter().flatten().flatten();
-            links
-                .filter_map(|link| fs::read_link(link.path()).ok())
-                .any(|to| to.as_os_str().as_bytes() == path.as_bytes())
-        };
-        let names = || command.split(|&byte| byte == 0).any(|word| word == path.as_bytes());
-        if pid != own && (names() || has_open()) {
-            let words: Vec<String> =
-                command.split(|&byte| byte == 0).filter(|word| !word.is_empty()).map(escape).collect();
-            found.push((pid, words.join(" ")));
-        }
-    }
-    found
 }

@@ -3,6 +3,7 @@
 use super::{aftermath, material, open, review};
 use crate::args::{ApplyArgs, RiskLevel};
 use crate::exit::{Exit, Failure};
+use crate::progress::Progress;
 use crate::session::Session;
 use crate::view;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use triage_core::engine::{Reading, evidence};
 use triage_core::journal::{Consent, Evidence, RunState, Runs};
 use triage_core::model::{Clock as _, Digest, escape};
 use triage_core::plan::{self, Plan, PlanError, Risk, StepStatus};
-use triage_core::source::Source;
+use triage_core::source::{DirectorySource, Source, SourceKind};
 
 pub(crate) fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> {
     let mut plan = plan::file::read(&args.plan).map_err(|error| match error {
@@ -46,7 +47,9 @@ pub(crate) fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> 
     } else {
         session.ui.note(&view::plan::text(&plan));
     }
-    let changes = plan.steps.iter().filter(|step| step.status == StepStatus::WouldChange).count();
+    // What could not be known when it was planned is tried, too.
+    let is_tried = |status: &StepStatus| matches!(status, StepStatus::WouldChange | StepStatus::CannotKnow { .. });
+    let changes = plan.steps.iter().filter(|step| is_tried(&step.status)).count();
     if changes == 0 {
         session.ui.note("Nothing to do: no step would change anything.");
         return Ok(Exit::Done);
@@ -58,8 +61,9 @@ pub(crate) fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> 
         escape(args.root.as_os_str().as_encoded_bytes())
     );
     agree(args.consent.yes, &question, session)?;
-    let good = args.from.as_deref().map(|from| material::source(from, session)).transpose()?;
+    let good = material_for(&args.from, &args.root, session)?;
     let runs = open_runs(session)?;
+    tell_unsettled(&runs, session);
     let evidence = evidence(args, &plan, session)?;
     let consent = Consent { skip_stale: args.consent.skip_stale, restore_malicious: false };
     let doing = Doing { plan: &plan, root: &args.root, evidence, consent, material: good.as_deref() };
@@ -77,6 +81,18 @@ impl From<RiskLevel> for Risk {
             RiskLevel::High => Self::High,
         }
     }
+}
+
+/// Where the good copies are, for the host at `root`.
+pub(super) fn material_for(
+    from: &[String],
+    root: &Path,
+    session: &Session,
+) -> Result<Option<Box<dyn Source>>, Failure> {
+    if from.is_empty() {
+        return Ok(None);
+    }
+    material::sources(from, &DirectorySource::open(root, SourceKind::Root)?, session)
 }
 
 /// The host that is to be changed, once it is sure that it is the plan's.
@@ -112,6 +128,17 @@ pub(super) fn open_runs(session: &Session) -> Result<Runs, Failure> {
         .map_err(|error| Failure::hinted(error, "name a folder that you can write to with `--state DIR`"))
 }
 
+/// A run that was cut short may have left a step half done, which a new plan does not know of.
+fn tell_unsettled(runs: &Runs, session: &Session) {
+    for (id, run) in runs.list().unwrap_or_default() {
+        if run.is_ok_and(|run| run.state() == RunState::Crashed) {
+            session.ui.warning(&format!(
+                "run {id} was cut short and is not in order: `triage resume {id}` brings it to its end, `triage rollback {id}` undoes it"
+            ));
+        }
+    }
+}
+
 /// Asks, unless the answer was given on the command line.
 pub(super) fn agree(yes: bool, question: &str, session: &Session) -> Result<(), Failure> {
     if yes || session.ui.confirm(question) {
@@ -138,14 +165,29 @@ fn evidence(args: &ApplyArgs, plan: &Plan, session: &Session) -> Result<Evidence
             )
         });
     }
-    let target = open::target(None, &material::reading(&args.root), session)?;
+    let how = material::reading(&args.root);
+    let target = open::target(None, &how, session)?;
     let path = free_name(&session.state()?, &format!("evidence-{}", session.clock.now().compact()));
-    let reading = Reading { options: open::options(&material::reading(&args.root)), progress: &(), cancel: &cancel };
+    let progress = Progress::start(&session.ui, "keeping evidence");
+    let reading = Reading { options: open::options(&how), progress: &progress, cancel: &cancel };
+    let bound = evidence::Bound::default();
     let evidence =
-        evidence::gather(plan, target, &path, Session::VERSION, &session.clock, reading).map_err(|error| {
-            Failure::refused(error, "free space in the state folder, or name a bundle with `--evidence`")
+        evidence::gather(plan, target, &path, (Session::VERSION, bound), &session.clock, reading).map_err(|error| {
+            Failure::refused(
+                error,
+                "nothing was changed; free space in the state folder, or name a bundle of this host with `--evidence`",
+            )
         })?;
-    session.ui.note(&format!("evidence kept in {}", escape(path.as_os_str().as_encoded_bytes())));
+    drop(progress);
+    session.ui.note(&format!("Evidence is kept in {}; it verifies.", escape(path.as_os_str().as_encoded_bytes())));
+    if let Evidence::Bundle { left_out, .. } = &evidence {
+        for path in left_out.iter().take(10) {
+            session.ui.warning(&format!("left out of the evidence for its size: {path}; the run's vault keeps it"));
+        }
+        if left_out.len() > 10 {
+            session.ui.warning(&format!("and {} more; `triage runs show` lists them", left_out.len() - 10));
+        }
+    }
     Ok(evidence)
 }
 

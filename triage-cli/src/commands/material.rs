@@ -7,23 +7,76 @@ use crate::session::Session;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
-use triage_core::model::EvidencePath;
+use triage_core::bundle;
+use triage_core::engine::material::{self, MaterialError};
+use triage_core::model::{EvidencePath, escape};
 use triage_core::rollback::Originals;
-use triage_core::source::Source;
+use triage_core::source::{Source, SourceKind};
 
-/// A bundle, an archive, a root, or the originals of a run.
-pub(super) fn source(from: &str, session: &Session) -> Result<Box<dyn Source>, Failure> {
+/// All that `--from` names as one source; none where it names nothing.
+pub(super) fn sources(
+    from: &[String],
+    host: &dyn Source,
+    session: &Session,
+) -> Result<Option<Box<dyn Source>>, Failure> {
+    let sources = from.iter().map(|from| source(from, host, session)).collect::<Result<Vec<_>, _>>()?;
+    Ok(material::several(sources))
+}
+
+/// A package file, a module's archive, a bundle that verifies, a tree or archive of which somebody vouches for each file, or the originals of a
+/// run. `host` is the host that is put in order.
+pub(super) fn source(from: &str, host: &dyn Source, session: &Session) -> Result<Box<dyn Source>, Failure> {
     let path = Path::new(from);
     if !path.exists() {
         let runs = apply::open_runs(session)?;
         let id = runs.find(from).map_err(|error| {
-            Failure::hinted(error, "name a bundle, an archive or a root that exists, or a run that `triage runs` lists")
+            Failure::hinted(
+                error,
+                "name a bundle, a package file, a module's archive or a root that exists, or a run that `triage runs` lists",
+            )
         })?;
         return Ok(Box::new(Originals::new(runs.run(&id)?)));
     }
+    let refused = |error: MaterialError| {
+        Failure::refused(error, "take the file from the vendor's own server, of the version that is installed here")
+    };
+    if let Some(source) = material::open(path, host).map_err(refused)? {
+        return Ok(source);
+    }
     // Its own root, so that the files of another host have the paths that they have there.
     let root = if path.is_dir() { path } else { Path::new("/") };
-    Ok(open::target(Some(path), &reading(root), session)?.source)
+    let target = open::target(Some(path), &reading(root), session)?;
+    if target.source.kind() != SourceKind::Bundle {
+        return Ok(material::vouched(target.source, host)?);
+    }
+    let verification = bundle::verify(path, &mut |_| {}, &|| session.is_interrupted())?;
+    if !verification.is_intact() {
+        let what = verification
+            .failures
+            .first()
+            .map_or_else(|| "it is cut short".to_owned(), |failure| format!("{}: {}", failure.what, failure.why));
+        return Err(Failure::refused(
+            anyhow::anyhow!("bundle `{}` does not verify: {what}", escape(from.as_bytes())),
+            "`triage verify` tells all that is wrong with it",
+        ));
+    }
+    Ok(match verification.bundle_sha256.or(verification.chain_head) {
+        Some(digest) => material::identified(target.source, digest),
+        None => target.source,
+    })
+}
+
+/// The same for what a playbook names: what is wrong with it becomes part of the plan.
+pub(super) fn named<'a>(
+    host: &'a dyn Source,
+    session: &'a Session,
+) -> impl Fn(&str) -> Result<Box<dyn Source>, String> + 'a {
+    move |from: &str| {
+        source(from, host, session).map_err(|failure| {
+            let causes: Vec<String> = failure.error.chain().map(ToString::to_string).collect();
+            causes.join(": ")
+        })
+    }
 }
 
 /// How a host is read that is about to be changed, or copied from.
@@ -77,5 +130,5 @@ fn ask_sshd(sshd: &str, content: &[u8]) -> Result<(), String> {
     }
     let text = String::from_utf8_lossy(&answer.stderr);
     let line = text.lines().next().unwrap_or_default();
-    Err(format!("sshd would not start with it: {}", triage_core::model::escape(line.as_bytes())))
+    Err(format!("sshd would not start with it: {}", escape(line.as_bytes())))
 }

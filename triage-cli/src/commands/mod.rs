@@ -27,6 +27,7 @@ mod rules;
 mod runs;
 mod scan;
 mod verify;
+mod writer;
 
 use crate::args::Command;
 use crate::exit::{Exit, Failure};

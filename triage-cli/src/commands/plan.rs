@@ -39,7 +39,7 @@ pub(crate) fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
         let allowed = view::findings::count(scan.allowed.len(), "finding");
         session.ui.note(&format!("{allowed} allowed and not planned for; `triage scan` lists them."));
     }
-    let material = args.from.as_deref().map(|from| material::source(from, session)).transpose()?;
+    let material = material::sources(&args.from, target.source.as_ref(), session)?;
     let what = What { playbooks: &playbooks, inputs: &inputs, material: material.as_deref() };
     let (plan, gaps) = make(&target, &scan, &what, session)?;
     match args.format {
@@ -52,8 +52,13 @@ pub(crate) fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
         let digest = plan::file::write(output, &plan)?;
         let name = escape(output.as_os_str().as_encoded_bytes());
         session.ui.note(&format!("plan {name}, sha256 {digest}"));
+        let root = match args.reading.root.as_path() {
+            // A plan of a bundle is applied on its host.
+            root if root == Path::new("/") || args.target.is_some() => String::new(),
+            root => format!(" --root {}", escape(root.as_os_str().as_encoded_bytes())),
+        };
         session.ui.note(&format!(
-            "{} would change the host. Look at the plan, then: triage apply {name} --digest {digest}",
+            "{} would change the host. Look at the plan, then: triage apply {name} --digest {digest}{root}",
             view::findings::count(changes, "step")
         ));
     } else {
@@ -99,6 +104,7 @@ fn make(
         playbooks: what.playbooks,
         inputs: what.inputs,
         material: what.material,
+        open_source: &material::named(target.source.as_ref(), session),
         source: target.source.as_ref(),
         host: target.host.clone(),
         target: target.source.label(),

@@ -13,7 +13,7 @@ pub(crate) fn run(args: &ResumeArgs, session: &Session) -> Result<Exit, Failure>
     let target = apply::open_host(&args.root, run.plan(), session)?;
     let question = format!("Go on with run {id} on host {}?", run.plan().host.hostname);
     apply::agree(args.yes, &question, session)?;
-    let good = args.from.as_deref().map(|from| material::source(from, session)).transpose()?;
+    let good = apply::material_for(&args.from, &args.root, session)?;
     let request = ResumeRequest {
         run: &id,
         target: &target,

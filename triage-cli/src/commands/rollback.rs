@@ -5,7 +5,7 @@ use crate::args::RollbackArgs;
 use crate::exit::{Exit, Failure};
 use crate::session::Session;
 use crate::view;
-use triage_core::apply::{ResumeRequest, Watch, settle};
+use triage_core::apply::{ApplyError, ResumeRequest, Watch, settle};
 use triage_core::journal::{Consent, Evidence, RunId, Runs};
 use triage_core::model::Clock as _;
 use triage_core::plan::StepStatus;
@@ -62,6 +62,10 @@ pub(crate) fn run(args: &RollbackArgs, session: &Session) -> Result<Exit, Failur
         plan.steps.iter().filter(|step| step.restores_malicious && step.status == StepStatus::WouldChange).count();
     if malicious > 0 {
         session.ui.warning(&format!("{} would come back", view::findings::count(malicious, "malicious object")));
+        if !args.restore_malicious {
+            // Before the question: who says yes to it should not be refused afterwards.
+            return Err(apply::explain(ApplyError::RestoresMalicious { count: malicious }));
+        }
     }
     let question =
         format!("Undo {} of run {id} on host {}?", view::findings::count(changes, "change"), plan.host.hostname);
@@ -72,7 +76,7 @@ pub(crate) fn run(args: &RollbackArgs, session: &Session) -> Result<Exit, Failur
     let exit = apply::conclude(&report, &args.root, session);
     if conflicts > 0 {
         session.ui.warning(&format!(
-            "{} changed since the run and stayed as they are: a conflict",
+            "{} changed since the run and left alone: the plan above says which; `--keep-both` puts the originals beside them",
             view::findings::count(conflicts, "object")
         ));
     }

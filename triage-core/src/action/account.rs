@@ -97,6 +97,16 @@ fn without(members: &[u8], name: &[u8]) -> Vec<u8> {
     kept.join(&b',')
 }
 
+/// The fields of a line of each of the four files.
+fn fields_of(file: &[u8]) -> Option<usize> {
+    match file {
+        b"passwd" => Some(7),
+        b"shadow" => Some(9),
+        b"group" | b"gshadow" => Some(4),
+        _ => None,
+    }
+}
+
 pub(super) fn restore(
     path: &EvidencePath,
     name: &RawText,
@@ -105,13 +115,19 @@ pub(super) fn restore(
     now: &State,
     content: Option<&[u8]>,
 ) -> Result<Change, Obstacle> {
-    if path.file_name() != b"passwd" {
-        return Err(Obstacle::Blocked("it is no `passwd` file".to_owned()));
-    }
+    let Some(count) = fields_of(path.file_name()) else {
+        return Err(Obstacle::Blocked("it is none of `passwd`, `shadow`, `group` and `gshadow`".to_owned()));
+    };
     let content = editable(now, content)?;
     let fields: Vec<&[u8]> = to.as_bytes().split(|&byte| byte == b':').collect();
-    if fields.len() != 7 || fields.first() != Some(&name.as_bytes()) || !is_one_line(to.as_bytes()) || name.is_empty() {
+    let is_line = fields.len() == count && fields.first() == Some(&name.as_bytes()) && is_one_line(to.as_bytes());
+    if !is_line || name.is_empty() {
         return Err(Obstacle::Blocked("what would come back is no line of that account".to_owned()));
+    }
+    let wanted = fields.get(Field::PASSWORD.0).copied().unwrap_or_default();
+    // A plan file may have lain where others write: no password comes out of one, and none is taken off.
+    if wanted != STRUCK && !(path.file_name() == b"shadow" && is_mark(wanted)) {
+        return Err(Obstacle::Blocked("a plan sets no password".to_owned()));
     }
     let is_meant = |line: &&[u8]| is_of(line, name.as_bytes());
     let lines = || content.split_inclusive(|&byte| byte == b'\n');
@@ -122,14 +138,18 @@ pub(super) fn restore(
             "there are several lines for `{name}`: a person has to say which is which"
         )));
     }
-    let struck = found.map(|line| strike(body(line)));
-    if struck.as_deref() == Some(to.as_bytes()) {
+    let is_shadow = path.file_name() == b"shadow";
+    let struck = found.map(|line| strike(body(line), is_shadow));
+    if struck.as_deref().is_some_and(|struck| is_restored(struck, to.as_bytes())) {
         return Ok(Change::Nothing);
     }
     if struck.as_deref() != from.map(RawText::as_bytes) {
         return Err(Obstacle::Stale(format!("the line of `{name}` is not the one that was seen")));
     }
-    let password = found.and_then(|line| body(line).split(|&byte| byte == b':').nth(Field::PASSWORD.0)).unwrap_or(b"x");
+    let present = found.and_then(|line| body(line).split(|&byte| byte == b':').nth(Field::PASSWORD.0));
+    // An account that comes back without the password that it once had comes back locked.
+    let without = if matches!(path.file_name(), b"passwd" | b"group") { &b"x"[..] } else { b"!" };
+    let password = if wanted == STRUCK { present.unwrap_or(without) } else { wanted };
     let mut line = Vec::new();
     for (number, field) in fields.into_iter().enumerate() {
         if number > 0 {
@@ -156,11 +176,78 @@ pub(super) fn restore(
     Ok(Change::Rewrite(out))
 }
 
-/// The line of one account as a plan may keep it: without its line end and its password. None where there is no such line, or several.
-pub(crate) fn line_of(content: &[u8], name: &[u8]) -> Option<Vec<u8>> {
+/// Says whether a line, its password struck out, is the one that is to come back. Where that keeps whatever password there is, a mark
+/// in its place is as good.
+fn is_restored(struck: &[u8], wanted: &[u8]) -> bool {
+    let fields = |line: &'_ [u8]| -> Vec<Vec<u8>> { line.split(|&byte| byte == b':').map(<[u8]>::to_vec).collect() };
+    let (mut now, wanted) = (fields(struck), fields(wanted));
+    if wanted.get(Field::PASSWORD.0).is_some_and(|field| field == STRUCK)
+        && let Some(field) = now.get_mut(Field::PASSWORD.0)
+    {
+        STRUCK.clone_into(field);
+    }
+    now == wanted
+}
+
+/// Says whether a password field of `shadow(5)` lets nobody in and is no secret: `*`, `!`, `!!`, `!*`.
+fn is_mark(field: &[u8]) -> bool {
+    !field.is_empty() && field.len() <= 4 && field.iter().all(|byte| matches!(byte, b'!' | b'*'))
+}
+
+/// The line of one account or group in `file` as a plan may keep it: without its line end and its password, though in `shadow` with the
+/// mark that says that there is none. None where there is no such line, or several.
+pub(crate) fn line_of(file: &EvidencePath, content: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     let mut lines = content.split(|&byte| byte == b'\n').filter(|line| is_of(line, name));
     let line = lines.next()?;
-    lines.next().is_none().then(|| strike(body(line)))
+    let is_shadow = matches!(file.file_name(), b"shadow" | b"shadow-");
+    lines.next().is_none().then(|| strike(body(line), is_shadow))
+}
+
+/// The lines of a group that differ between a file and its copy as far as `name` goes: the group, its line as it is, and as it was. A
+/// group of that very name that is gone comes back whole; of all others only the one member comes and goes.
+pub(crate) fn memberships(file: &EvidencePath, now: &[u8], copy: &[u8], name: &[u8]) -> Vec<[RawText; 3]> {
+    let names = copy.split(|&byte| byte == b'\n').chain(now.split(|&byte| byte == b'\n'));
+    let names = names.filter_map(|line| line.split(|&byte| byte == b':').next()).filter(|group| !group.is_empty());
+    let names: std::collections::BTreeSet<&[u8]> = names.collect();
+    let has = |line: &[u8]| {
+        let members = line.split(|&byte| byte == b':').nth(Field::MEMBERS.0).unwrap_or_default();
+        members.split(|&byte| byte == b',').any(|member| member.trim_ascii() == name)
+    };
+    let mut found = Vec::new();
+    for group in names {
+        let (is, was) = (line_of(file, now, group), line_of(file, copy, group));
+        let change = match (is, was) {
+            (None, Some(was)) if group == name => Some((Vec::new(), was)),
+            (Some(is), Some(was)) if has(&is) != has(&was) => {
+                let to = with_member(&is, name, has(&was));
+                Some((is, to))
+            }
+            // A group that was not there before is not the copy's to judge, but it had no member either.
+            (Some(is), None) if has(&is) && group != name => {
+                let to = with_member(&is, name, false);
+                Some((is, to))
+            }
+            _ => None,
+        };
+        found.extend(change.map(|(from, to)| [RawText::from(group), RawText::from(from), RawText::from(to)]));
+    }
+    found
+}
+
+/// A line of a group with `name` as a member, or without.
+fn with_member(line: &[u8], name: &[u8], is_member: bool) -> Vec<u8> {
+    let mut fields: Vec<Vec<u8>> = line.split(|&byte| byte == b':').map(<[u8]>::to_vec).collect();
+    if let Some(members) = fields.get_mut(Field::MEMBERS.0) {
+        if is_member {
+            if !members.is_empty() {
+                members.push(b',');
+            }
+            members.extend_from_slice(name);
+        } else {
+            *members = without(members, name);
+        }
+    }
+    fields.join(&b':')
 }
 
 /// The groups of a `group(5)` file that have `name` as a member.
@@ -173,14 +260,15 @@ pub(crate) fn groups_with(content: &[u8], name: &[u8]) -> Vec<RawText> {
     lines.filter_map(|line| line.split(|&byte| byte == b':').next()).map(RawText::from).collect()
 }
 
-fn strike(line: &[u8]) -> Vec<u8> {
+fn strike(line: &[u8], keeps_marks: bool) -> Vec<u8> {
     let fields: Vec<&[u8]> = line.split(|&byte| byte == b':').collect();
     let mut out = Vec::new();
     for (number, field) in fields.into_iter().enumerate() {
         if number > 0 {
             out.push(b':');
         }
-        out.extend_from_slice(if number == Field::PASSWORD.0 { STRUCK } else { field });
+        let is_secret = number == Field::PASSWORD.0 && !(keeps_marks && is_mark(field));
+        out.extend_from_slice(if is_secret { STRUCK } else { field });
     }
     out
 }
@@ -340,7 +428,7 @@ mod tests {
         let altered = "www:(password):0:0::/var/www:/bin/sh";
         let content = b"www:x:0:0::/var/www:/bin/sh\nb:x:1:1::/:/bin/sh\n";
         let mended = b"www:x:33:33::/var/www:/usr/sbin/nologin\nb:x:1:1::/:/bin/sh\n";
-        assert_eq!(line_of(content, b"www").unwrap(), altered.as_bytes());
+        assert_eq!(line_of(&at("/etc/passwd"), content, b"www").unwrap(), altered.as_bytes());
         assert_eq!(run(&action(Some(altered), good), content), rewritten(mended));
         assert_eq!(run(&action(Some(altered), good), mended), Ok(Change::Nothing));
         assert!(matches!(run(&action(Some(good), altered), content), Ok(Change::Nothing)));
@@ -352,6 +440,61 @@ mod tests {
         for wrong in ["root:(password):0:0::/:/bin/sh", "www:x:0", "www:x:0:0::/:/bin/sh\nroot::0:0::/:/bin/sh"] {
             assert!(matches!(run(&action(Some(altered), wrong), content), Err(Obstacle::Blocked(_))), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_shadow_line_comes_back_with_its_mark_and_never_with_a_password() {
+        let action = |path: &str, name: &str, from: Option<&str>, to: &str| Action::RestoreAccount {
+            path: at(path),
+            name: RawText::from(name),
+            from: from.map(RawText::from),
+            to: RawText::from(to),
+        };
+        let given = b"www:$6$x$y:20000:0:99999:7:::\n";
+        let was = "www:*:19000:0:99999:7:::";
+        let is = "www:(password):20000:0:99999:7:::";
+        assert_eq!(line_of(&at("/etc/shadow"), given, b"www").unwrap(), is.as_bytes());
+        assert_eq!(line_of(&at("/etc/shadow-"), was.as_bytes(), b"www").unwrap(), was.as_bytes());
+        let restored = format!("{was}\n").into_bytes();
+        assert_eq!(run(&action("/etc/shadow", "www", Some(is), was), given), rewritten(&restored));
+        assert_eq!(run(&action("/etc/shadow", "www", Some(is), was), &restored), Ok(Change::Nothing));
+        // An account with a password that was taken out comes back locked.
+        let gone = action("/etc/shadow", "eve", None, "eve:(password):19000:0:99999:7:::");
+        let locked = [&given[..], b"eve:!:19000:0:99999:7:::\n"].concat();
+        assert_eq!(run(&gone, given), rewritten(&locked));
+        assert_eq!(run(&gone, &locked), Ok(Change::Nothing));
+        for forged in ["www::19000:0:99999:7:::", "www:$6$mine$z:19000:0:99999:7:::", "www:*:19000"] {
+            let change = run(&action("/etc/shadow", "www", Some(is), forged), given);
+            assert!(matches!(change, Err(Obstacle::Blocked(_))), "{forged}: {change:?}");
+        }
+    }
+
+    #[test]
+    fn one_member_comes_and_goes_and_nobody_elses_membership_is_touched() {
+        let path = at("/etc/group");
+        let now = b"root:x:0:\nsudo:x:27:adam,eve,new\nadm:x:4:\nbackdoor:x:0:eve\n";
+        let copy = b"root:x:0:\nsudo:x:27:adam\nadm:x:4:eve\neve:x:1000:\n";
+        let found = memberships(&path, now, copy, b"eve");
+        let shown: Vec<String> = found.iter().map(|[group, from, to]| format!("{group} | {from} | {to}")).collect();
+        assert_eq!(
+            shown,
+            [
+                "adm | adm:(password):4: | adm:(password):4:eve",
+                "backdoor | backdoor:(password):0:eve | backdoor:(password):0:",
+                "eve |  | eve:(password):1000:",
+                "sudo | sudo:(password):27:adam,eve,new | sudo:(password):27:adam,new",
+            ]
+        );
+        let mut content = now.to_vec();
+        for [group, from, to] in found {
+            let from = (!from.is_empty()).then_some(from);
+            let action = Action::RestoreAccount { path: path.clone(), name: group, from, to };
+            let Ok(Change::Rewrite(next)) = run(&action, &content) else { panic!() };
+            assert_eq!(run(&action, &next), Ok(Change::Nothing));
+            content = next;
+        }
+        assert_eq!(content, b"root:x:0:\nsudo:x:27:adam,new\nadm:x:4:eve\nbackdoor:x:0:\neve:x:1000:\n");
+        assert!(memberships(&path, &content, copy, b"eve").is_empty());
     }
 
     proptest! {

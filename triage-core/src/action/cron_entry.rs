@@ -40,6 +40,15 @@ impl CronTable {
     }
 }
 
+/// Says whether a file is a job of `at(1)`. Such a job is a whole file, so that one that is to go goes into quarantine.
+pub(crate) fn is_at_job(path: &EvidencePath) -> bool {
+    let is_in_spool = path.parent().is_some_and(|folder| {
+        matches!(folder.as_bytes(), b"/var/spool/cron/atjobs" | b"/var/spool/at" | b"/var/spool/atjobs")
+    });
+    // `.SEQ` is the number of the last job; the folder `spool` holds what jobs print.
+    is_in_spool && !path.file_name().starts_with(b".") && path.file_name() != b"spool"
+}
+
 pub(super) fn change(
     path: &EvidencePath,
     table: CronTable,

@@ -27,13 +27,14 @@ pub use edit_file::{LineEdit, Lines};
 pub use observe::observe;
 pub use ssh::OPTIONS as SSHD_OPTIONS;
 
-pub(crate) use account::{groups_with, line_of};
-pub(crate) use cron_entry::count as matching_entries;
+pub(crate) use account::{groups_with, line_of, memberships};
+pub(crate) use cron_entry::{count as matching_entries, is_at_job};
 pub(crate) use edit_file::count as matching_edits;
 pub(crate) use link::MASK;
 pub(crate) use predict::predict;
 pub(crate) use remove_lines::count as matching_lines;
 pub(crate) use ssh::{count as matching_keys, key_in};
+pub(crate) use state::{LABEL, told};
 
 use crate::model::{Digest, EvidencePath, FileKind, FileMeta, RawText};
 use serde::{Deserialize, Serialize};
@@ -122,6 +123,9 @@ pub enum Action {
         to: State,
         /// Where the good copy was seen, for people.
         origin: String,
+        /// SHA-256 of the file that the copy is in: a package, an archive, a bundle.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source_sha256: Option<Digest>,
     },
     /// Sets mode, owner or times of a file, or mode or owner of a folder.
     SetMetadata {
@@ -193,17 +197,18 @@ pub enum Action {
         /// The program, from the root.
         shell: RawText,
     },
-    /// Gives the line of one account in a `passwd(5)` file back what the copy `passwd-` says, its password field apart.
+    /// Gives the line of one account in a `passwd(5)` or `shadow(5)` file, or of one group in a `group(5)` or `gshadow(5)` file, back what the
+    /// copy beside it (`passwd-`) says. A password stays as it is; in `shadow`, a mark that lets nobody in comes back.
     RestoreAccount {
-        /// The account file.
+        /// The file.
         #[serde(flatten)]
         path: EvidencePath,
-        /// The account's name.
+        /// The name at the beginning of the line: the account's, or the group's.
         name: RawText,
         /// The line that was seen; none where there was none. The password field is struck out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<RawText>,
-        /// The line of the copy, its password field struck out.
+        /// The line that comes, its password field struck out.
         to: RawText,
     },
     /// Takes every line with a public key out of an `authorized_keys` file, whatever options and comment it has.

@@ -18,11 +18,13 @@ pub fn observe(
     path: &EvidencePath,
     content_limit: u64,
 ) -> Result<(State, Option<Vec<u8>>), SourceError> {
-    let Some(meta) = source.metadata(path)? else { return Ok((State::Absent, None)) };
-    if !meta.is_file() {
-        return Ok((State::Present(Box::new(Present { meta, sha256: None })), None));
-    }
-    let Some(mut opened) = source.open(path)? else {
+    // A file says of itself, once it is open, all that there is to say: most objects are files, and looked up once.
+    let opened = source.open(path);
+    let Ok(Some(mut opened)) = opened else {
+        let Some(meta) = source.metadata(path)? else { return Ok((State::Absent, None)) };
+        if meta.is_file() {
+            opened?;
+        }
         return Ok((State::Present(Box::new(Present { meta, sha256: None })), None));
     };
     let failed = |source| SourceError::Io { doing: "reading", what: path.to_string(), source };

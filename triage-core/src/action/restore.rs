@@ -1,7 +1,7 @@
 //! Putting a saved state back. What somebody else changed since the run is a conflict and stays as it is.
 
 use super::account::is_account_file;
-use super::{Change, Obstacle, State};
+use super::{Change, Obstacle, State, told};
 use crate::model::{EvidencePath, FileKind};
 
 pub(super) fn change(from: &State, to: &State, now: &State) -> Result<Change, Obstacle> {
@@ -28,7 +28,11 @@ pub(super) fn change(from: &State, to: &State, now: &State) -> Result<Change, Ob
     // A restore that was cut short has put everything back but the flags, which come last because they pin the object.
     let is_unfinished = remaining == ["inode_flags"] && now.is_same_object(to);
     if !(since.is_empty() || is_unfinished) {
-        let why = format!("it is not what the run left there, somebody changed it since: {}", since.join(", "));
+        let why = match (now, from) {
+            (State::Present(_), State::Absent) => "something is there again, and the run had left nothing".to_owned(),
+            (State::Absent, State::Present(_)) => "it is gone, and not by the run".to_owned(),
+            _ => format!("it is not what the run left there, somebody changed it since: {}", told(&since)),
+        };
         return Err(Obstacle::Stale(why));
     }
     // What only had its metadata changed gets that back and stays the object that it is, with all its names.
@@ -118,7 +122,7 @@ mod tests {
     fn a_changed_owner_is_a_conflict_too() {
         let chowned = file_with(b"b", |meta| meta.uid = 33);
         let Err(Obstacle::Stale(why)) = restore(file(b"b"), file(b"a"), &chowned) else { panic!() };
-        assert!(why.ends_with(": uid"), "{why}");
+        assert!(why.ends_with(": owner"), "{why}");
     }
 
     #[test]
@@ -149,6 +153,7 @@ mod tests {
             from,
             to,
             origin: "b.tar.zst".to_owned(),
+            source_sha256: None,
         };
         let bin = action("/usr/bin/ls", file(b"bad"), file(b"good"));
         assert!(matches!(bin.change(&file(b"bad"), None), Ok(Change::Make(_))));

@@ -30,7 +30,7 @@ impl State {
     /// `size_bytes`, `sha256`, `link_target`, `special`, `xattrs`, `inode_flags`, `mtime`, in this order.
     ///
     /// Access, change and creation time, inode, device and number of links are not compared: they cannot be put back.
-    /// A modification time or inode flags that one side cannot tell are not held to differ; an unknown digest is. Content, size and
+    /// A modification time, inode flags or a label of `SELinux` that one side cannot tell are not held to differ; an unknown digest is. Content, size and
     /// time of anything but files and links belong to the file system.
     pub fn differences(&self, other: &State) -> Vec<String> {
         let (m, n): (&Present, &Present) = match (self, other) {
@@ -48,7 +48,7 @@ impl State {
             ("sha256", m.sha256 != n.sha256),
             ("link_target", m.meta.link_target != n.meta.link_target),
             ("special", is_known_to_differ(m.meta.special, n.meta.special)),
-            ("xattrs", m.meta.xattrs != n.meta.xattrs),
+            ("xattrs", attributes_differ(m, n)),
             // The other flags tell how a file system stores the object, which is its own business: a file that was put back may be
             // stored in extents where it was not before.
             ("inode_flags", is_known_to_differ(settable(m), settable(n))),
@@ -59,6 +59,34 @@ impl State {
         .map(|(name, _)| name.to_owned())
         .collect()
     }
+}
+
+/// Differences as a person reads them.
+pub(crate) fn told(differences: &[String]) -> String {
+    let word = |name: &String| match name.as_str() {
+        "existence" => "whether it is there".to_owned(),
+        "uid" => "owner".to_owned(),
+        "gid" => "group".to_owned(),
+        "size_bytes" => "size".to_owned(),
+        "sha256" => "content".to_owned(),
+        "link_target" => "where it points".to_owned(),
+        "special" => "which device it is".to_owned(),
+        "xattrs" => "extended attributes".to_owned(),
+        "inode_flags" => "flags".to_owned(),
+        "mtime" => "modification time".to_owned(),
+        name => name.to_owned(),
+    };
+    differences.iter().map(word).collect::<Vec<_>>().join(", ")
+}
+
+/// The label of `SELinux`. Under it every object has one, so that an object without one says only that nobody looked.
+pub(crate) const LABEL: &str = "security.selinux";
+
+fn attributes_differ(a: &Present, b: &Present) -> bool {
+    let (a, b) = (&a.meta.xattrs, &b.meta.xattrs);
+    let is_told = |name: &str| name != LABEL || (a.contains_key(LABEL) && b.contains_key(LABEL));
+    let told = a.iter().filter(|(name, _)| is_told(name));
+    told.ne(b.iter().filter(|(name, _)| is_told(name)))
 }
 
 fn settable(present: &Present) -> Option<u32> {
@@ -120,6 +148,14 @@ mod tests {
         let stored = |flags| with(|p| p.meta.inode_flags = Some(flags));
         assert!(stored(0x0008_0000).differences(&stored(0x1000_0000)).is_empty());
         assert_eq!(stored(0x0008_0000).differences(&stored(0x0008_0020)), ["inode_flags"]);
+    }
+
+    /// On a host with `SELinux` a file that was put where nothing was has a label that no plan can know.
+    #[test]
+    fn a_label_that_one_side_cannot_tell_is_no_difference() {
+        let labelled = |label: &str| with(|p| drop(p.meta.xattrs.insert(LABEL.to_owned(), RawText::from(label))));
+        assert!(file(b"x").differences(&labelled("etc_t")).is_empty());
+        assert_eq!(labelled("etc_t").differences(&labelled("tmp_t")), ["xattrs"]);
     }
 
     #[test]

@@ -148,7 +148,7 @@ pub struct Refusal {
 #[non_exhaustive]
 pub enum ApplyError {
     /// Objects are not what the plan expects. Nothing was changed.
-    #[error("{} are no longer what the plan saw, and nothing was changed: {}", objects(.steps), first(.steps))]
+    #[error("{} no longer what the plan saw, and nothing was changed: {}", objects_are(.steps), first(.steps))]
     Stale {
         /// Which.
         steps: Vec<Refusal>,
@@ -202,6 +202,10 @@ fn objects(steps: &[Refusal]) -> String {
         1 => "1 object".to_owned(),
         count => format!("{count} objects"),
     }
+}
+
+fn objects_are(steps: &[Refusal]) -> String {
+    format!("{} {}", objects(steps), if steps.len() == 1 { "is" } else { "are" })
 }
 
 fn first(steps: &[Refusal]) -> String {

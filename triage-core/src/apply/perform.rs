@@ -185,7 +185,8 @@ fn swapped(slot: &Slot, name: &[u8], sight: &Sight) -> Result<Option<String>, Ha
         let again = slot.look_at(name, 0).map_err(failed("looking at what was taken hold of"))?;
         comparable(&again.state).differences(&comparable(&sight.state))
     };
-    Ok((!differences.is_empty()).then(|| format!("it was changed after it was checked: {}", differences.join(", "))))
+    Ok((!differences.is_empty())
+        .then(|| format!("it was changed after it was checked: {}", crate::action::told(&differences))))
 }
 
 /// Makes the new object under its private name, complete but for the flags that would pin it there. A file comes back open.
@@ -203,6 +204,7 @@ fn make(
         Material::Link(points_to) => {
             hands.act("making the link", || change::make_symlink(dir, name, points_to))?;
             hands.act("setting its owner", || change::set_owner_at(dir, name, meta.uid, meta.gid))?;
+            dress_unopened(hands, slot, name, meta)?;
             hands.act("setting its times", || change::set_times_at(dir, name, meta.atime, meta.mtime))?;
             Ok(None)
         }
@@ -210,6 +212,7 @@ fn make(
             let special = meta.special.unwrap_or_default();
             hands.act("making it", || change::make_special(dir, name, meta.kind, 0o600, special))?;
             hands.act("setting its owner", || change::set_owner_at(dir, name, meta.uid, meta.gid))?;
+            dress_unopened(hands, slot, name, meta)?;
             hands.act("setting its mode", || change::set_mode_at(dir, name, meta.mode.bits()))?;
             hands.act("setting its times", || change::set_times_at(dir, name, meta.atime, meta.mtime))?;
             Ok(None)
@@ -245,7 +248,7 @@ fn dress(hands: &Hands<'_>, file: BorrowedFd<'_>, meta: &FileMeta) -> Result<(),
     if omitted > 0 {
         return Err(failed("reading its attributes")(io::Error::other("not all of them can be read")));
     }
-    for name in present.keys().filter(|name| !meta.xattrs.contains_key(*name) && !signs_inode(name)) {
+    for name in present.keys().filter(|name| !meta.xattrs.contains_key(*name) && !is_the_kernels(name)) {
         hands.act("removing an attribute that its folder gave it", || change::remove_xattr(file, name))?;
     }
     for (name, value) in &meta.xattrs {
@@ -261,6 +264,29 @@ fn dress(hands: &Hands<'_>, file: BorrowedFd<'_>, meta: &FileMeta) -> Result<(),
         hands.act("setting its times", || change::set_times(file, meta.atime, meta.mtime))?;
     }
     hands.act("syncing the new file", || change::sync(file))
+}
+
+/// Gives an object that is not opened (a link, a FIFO, a socket, a device) its extended attributes.
+fn dress_unopened(hands: &Hands<'_>, slot: &Slot, name: &[u8], meta: &FileMeta) -> Result<(), Halt> {
+    let dir = &slot.dir;
+    let (present, omitted) = look::xattrs_at(dir, name);
+    if omitted > 0 {
+        return Err(failed("reading its attributes")(io::Error::other("not all of them can be read")));
+    }
+    for attribute in present.keys().filter(|name| !meta.xattrs.contains_key(*name) && !is_the_kernels(name)) {
+        hands.act("removing an attribute that its folder gave it", || change::remove_xattr_at(dir, name, attribute))?;
+    }
+    for (attribute, value) in &meta.xattrs {
+        if present.get(attribute) != Some(value) && !signs_inode(attribute) {
+            hands.act("setting an attribute", || change::set_xattr_at(dir, name, attribute, value.as_bytes()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Attributes that an object has because the kernel gives them: the signatures, and the label that `SELinux` lets nobody take off.
+fn is_the_kernels(name: &str) -> bool {
+    signs_inode(name) || name == crate::action::LABEL
 }
 
 /// Signatures over one inode (`ima`, `evm`): on another they would be wrong, and the kernel makes its own.

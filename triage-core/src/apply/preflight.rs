@@ -6,6 +6,7 @@ use super::{ApplyError, Refusal, StepEvent};
 use crate::action::{Action, Change, EDIT_LIMIT, Obstacle, State, observe as observe_in, predict};
 use crate::journal::{Run, StepRef, StepResult};
 use crate::model::{EvidencePath, FileKind};
+use crate::plan::login::{self, Found, Guard, LOCKS_OUT, Verdict};
 use crate::plan::{Step, StepStatus};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -133,6 +134,7 @@ pub(super) fn preflight(session: &mut Session<'_>, steps: &[Step]) -> Result<BTr
     let mut seen: BTreeMap<&EvidencePath, (State, Option<Vec<u8>>)> = BTreeMap::new();
     let mut lost: BTreeSet<&EvidencePath> = BTreeSet::new();
     let (mut stale, mut blocked) = (Vec::new(), Vec::new());
+    let mut guard = Guard::default();
     for step in steps {
         (session.progress)(StepEvent::Checking(step));
         let path = step.action.path();
@@ -157,11 +159,21 @@ pub(super) fn preflight(session: &mut Session<'_>, steps: &[Step]) -> Result<BTr
             if after.is_present() && !has_folder {
                 return Err(Obstacle::Stale("its folder is gone".to_owned()));
             }
+            // Other metadata on the same content changes nothing of it.
+            let is_changed = !matches!(change, Change::Nothing | Change::Alter(_));
             let content = match change {
                 Change::Rewrite(bytes) => Some(bytes),
-                Change::Nothing => content,
+                Change::Nothing | Change::Alter(_) => content,
                 _ => None,
             };
+            // The plan looked at that too; but a part of it may have been left out since, or somebody may have edited it.
+            if is_changed {
+                let mut host = Sighted { session, seen: &seen };
+                if guard.judge(&mut host, path, &found(&after, content.as_ref())) == Verdict::LocksOut {
+                    return Err(Obstacle::Blocked(LOCKS_OUT.to_owned()));
+                }
+                guard.changed(path);
+            }
             Ok((after, content))
         });
         match decided {
@@ -186,6 +198,47 @@ pub(super) fn preflight(session: &mut Session<'_>, steps: &[Step]) -> Result<BTr
         return Err(ApplyError::Stale { steps: stale });
     }
     Ok(left_out)
+}
+
+/// What a reader of an object finds.
+fn found(state: &State, content: Option<&Vec<u8>>) -> Found {
+    match (content, state) {
+        (Some(content), _) => Found::Content(content.clone()),
+        (None, State::Absent) => Found::Absent,
+        (None, State::Present(_)) => Found::Unknown,
+    }
+}
+
+/// The host as the steps so far leave it.
+struct Sighted<'a, 's> {
+    session: &'a Session<'s>,
+    seen: &'a BTreeMap<&'a EvidencePath, (State, Option<Vec<u8>>)>,
+}
+
+impl login::Host for Sighted<'_, '_> {
+    fn read(&mut self, path: &EvidencePath) -> Found {
+        if let Some((state, content)) = self.seen.get(path)
+            && (content.is_some() || !state.is_present())
+        {
+            return found(state, content.as_ref());
+        }
+        if self.seen.contains_key(path) {
+            return Found::Unknown;
+        }
+        match self.session.target.slot(path, self.session.own).map(|slot| slot.look(EDIT_LIMIT)) {
+            Ok(Ok(sight)) => found(&sight.state, sight.content.as_ref()),
+            Err(NoSlot::Missing) => Found::Absent,
+            Ok(Err(_)) | Err(_) => Found::Unknown,
+        }
+    }
+
+    fn list(&mut self, folder: &EvidencePath) -> Vec<EvidencePath> {
+        let names = self.session.target.list(folder, self.session.own);
+        let there = names.iter().map(|name| folder.join(name)).filter(|path| !self.seen.contains_key(path));
+        let left =
+            self.seen.iter().filter(|(path, (state, _))| state.is_present() && path.parent().as_ref() == Some(folder));
+        there.chain(left.map(|(path, _)| (*path).clone())).collect()
+    }
 }
 
 /// Why a step is left out that might have gone well.

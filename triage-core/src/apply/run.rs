@@ -7,7 +7,7 @@ use super::preflight::{EARLIER, decide, observe, planned_obstacle, preflight};
 use super::recover::{self, Prefer};
 use super::target::{Slot, Target, inode_of_state};
 use super::{ApplyError, ApplyRequest, Examine, ResumeRequest, RunReport, StepEvent, Stopped};
-use crate::action::{Action, Change, Obstacle, State, is_account_file, predict};
+use crate::action::{Action, Change, Obstacle, State, is_account_file, predict, told};
 use crate::journal::{
     Consent, Event, Evidence, Holds, Intent, Lock, Method, PrivateNames, Run, RunId, Runs, Start, StepOutcome, StepRef,
     StepResult,
@@ -428,7 +428,7 @@ impl<'a> Execution<'a> {
             Holds::After => StepResult::Done,
             Holds::Before => StepResult::Failed { why: "it was cut short before it took effect".to_owned() },
             Holds::Neither => {
-                let differences = now.differences(&intent.after).join(", ");
+                let differences = told(&now.differences(&intent.after));
                 StepResult::Failed { why: format!("it is not as it was left, somebody changes it: {differences}") }
             }
         });
@@ -440,6 +440,16 @@ impl<'a> Execution<'a> {
     fn settle(&mut self, intent: &Intent, prepared: Option<Inode>) -> Result<(), Halt> {
         let outcome = match self.session.target.slot(&intent.path, self.session.own) {
             Ok(slot) => {
+                if is_account_file(&intent.path) {
+                    self.accounts = AccountLock::take(&slot)?;
+                    if self.accounts.is_none() {
+                        let source = std::io::ErrorKind::WouldBlock.into();
+                        return Err(Halt::Io {
+                            doing: "waiting for another program that changes the accounts",
+                            source,
+                        });
+                    }
+                }
                 let notes = recover::recover(&self.hands, &slot, intent, prepared, Prefer::After)?;
                 self.conclude(&slot, intent, None, notes)?
             }

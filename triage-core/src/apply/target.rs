@@ -108,6 +108,12 @@ impl Target {
         Ok(Slot { dir, name: path.file_name().to_vec() })
     }
 
+    /// The names in a folder; none where there is no such folder.
+    pub(super) fn list(&self, folder: &EvidencePath, own: Inode) -> Vec<Vec<u8>> {
+        let slot = self.slot(&folder.join(b"."), own);
+        slot.ok().and_then(|slot| look::list(look::open_directory(&slot.dir, b".").ok()?).ok()).unwrap_or_default()
+    }
+
     fn check(&self, dir: &OwnedFd, own: Inode) -> Result<(), NoSlot> {
         let meta = look::stat_open_briefly(dir).map_err(NoSlot::Io)?;
         let inode = inode_of(&meta);
@@ -162,8 +168,11 @@ impl Slot {
                 meta = look::stat_open(&opened)?;
                 folder = Some(opened);
             }
-            FileKind::Symlink => meta.link_target = Some(look::read_link(&self.dir, name)?),
-            _ => {}
+            FileKind::Symlink => {
+                meta.link_target = Some(look::read_link(&self.dir, name)?);
+                (meta.xattrs, meta.xattrs_omitted) = look::xattrs_at(&self.dir, name);
+            }
+            _ => (meta.xattrs, meta.xattrs_omitted) = look::xattrs_at(&self.dir, name),
         }
         let state = State::Present(Box::new(Present { meta, sha256: None }));
         Ok(Sight { state, file: None, folder, content: None })

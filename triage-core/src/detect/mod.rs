@@ -54,7 +54,7 @@ pub use log::LogDetector;
 pub use module_signature::{
     ArchiveStanding, FORMAT_VERSION as MODULES_FORMAT_VERSION, FileClass, KeyPlaces, ModuleSignatureDetector,
     ModuleStanding, ModuleState, ModulesReport, SignatureState, SignatureVerdict, Signer, SignerError, Signers, Signs,
-    Totals as ModuleTotals, modules_json, modules_jsonl,
+    Totals as ModuleTotals, holds_keys, modules_json, modules_jsonl, places as module_places,
 };
 pub use name::NameDetector;
 pub use packages::PackageDetector;

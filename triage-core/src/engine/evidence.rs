@@ -3,14 +3,15 @@
 use super::{Care, CollectError, Collection, Reading, Target, bundle_info, collect};
 use crate::action::State;
 use crate::bundle::{self, BundleError, BundleSink, BundleSource};
-use crate::collect::Scope;
+use crate::collect::{Allowance, default_floor};
 use crate::journal::Evidence;
-use crate::model::{Clock, Digest, EvidencePath, escape};
+use crate::model::{Clock, Digest, EvidencePath, GapReason, escape};
 use crate::plan::{Plan, StepStatus};
-use crate::source::{Pattern, Selection, Source as _, SourceError};
-use std::collections::BTreeMap;
+use crate::source::{Source as _, SourceError};
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::time::Duration;
 use thiserror::Error;
 
 /// Why a bundle does not count as evidence for a plan.
@@ -67,49 +68,96 @@ pub fn check(path: &Path, plan: &Plan, cancel: &dyn Fn() -> bool) -> Result<Evid
             return Err(EvidenceError::Uncovered { bundle: name, path: path.to_string() });
         }
     }
-    Ok(Evidence::Bundle { path: name, sha256: digest })
+    Ok(Evidence::Bundle { path: name, sha256: digest, left_out: Vec::new() })
 }
 
-/// Collects a bundle of just the objects that a plan changes, as they are now, and verifies it.
+/// The most content that is kept before a run, in bytes, and the longest that it may take. The vault of the run keeps every original all the
+/// same; this is the copy that is told apart from the run.
+const MAX_TOTAL: u64 = 4 << 30;
+const MAX_TIME: Duration = Duration::from_mins(10);
+
+/// How much the evidence for a plan may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound {
+    /// Bytes of content.
+    pub total: u64,
+    /// Time.
+    pub time: Duration,
+}
+
+impl Default for Bound {
+    fn default() -> Self {
+        Self { total: MAX_TOTAL, time: MAX_TIME }
+    }
+}
+
+/// Collects a bundle of just the objects that a plan changes, as they are now, and verifies it. What does not fit within `bound` is left out
+/// and named in the answer.
 ///
 /// # Errors
-/// [`EvidenceError`] when it cannot be written or an object could not be read.
+/// [`EvidenceError`] when it cannot be written, or an object could not be read for another reason than its size.
 pub fn gather(
     plan: &Plan,
     target: Target,
     path: &Path,
-    version: &str,
+    (version, bound): (&str, Bound),
     clock: &dyn Clock,
     reading: Reading<'_>,
 ) -> Result<Evidence, EvidenceError> {
     let wanted = objects(plan);
-    let patterns = wanted.keys().map(Pattern::exact).collect();
-    let target = Target {
-        // What a profile only lists or hashes is kept all the same before it is changed.
-        scope: Scope {
-            selection: Selection::new(patterns, Vec::new()),
-            sensitive: target.scope.sensitive,
-            gaps: target.scope.gaps,
-            ..Scope::default()
-        },
-        profile: Some("plan".to_owned()),
-        ..target
-    };
-    let info = bundle_info(&target, version, clock.now(), 1);
+    let target = Target { profile: Some("plan".to_owned()), ..target.only(wanted.keys().cloned()) };
+    let start = clock.now();
+    let info = bundle_info(&target, version, start, 1);
     let sink = BundleSink::path(path.to_owned(), bundle::BundleFormat::TarZst);
+    let elapsed = || Duration::from_secs(u64::try_from(clock.now().seconds() - start.seconds()).unwrap_or_default());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let allowance = Allowance {
+        max_total: Some(bound.total),
+        max_time: Some(bound.time),
+        min_free: Some(default_floor(folder)),
+        output: None,
+    };
+    let care = Care { allowance, elapsed: &elapsed, ..Care::default() };
     let seal = bundle::Seal::default();
-    let (omits_secrets, detectors, care) = (false, None, Care::default());
+    let (omits_secrets, detectors) = (false, None);
     let collection = Collection { target: &target, info, sink, seal, omits_secrets, detectors, care, clock };
-    collect(collection, reading)?;
-    let name = escape(path.as_os_str().as_bytes());
-    let (bundle, digest) = open_verified(path, reading.cancel)?;
-    for (path, expected) in wanted {
-        // What has changed since the plan is collected as it is; whether it may still be changed is the step's own check.
-        if expected.is_some() && target.source.metadata(&path)?.is_some() && bundle.open(&path)?.is_none() {
-            return Err(EvidenceError::Uncovered { bundle: name, path: path.to_string() });
+    let collected = collect(collection, reading)?;
+    let mut spent = BTreeSet::new();
+    for gap in &collected.summary.gaps {
+        if matches!(gap.reason, GapReason::BudgetSpent | GapReason::LimitReached) {
+            spent.insert(gap.path.clone());
         }
     }
-    Ok(Evidence::Bundle { path: name, sha256: digest })
+    let is_ended = collected.summary.ended_by.is_some();
+    let name = escape(path.as_os_str().as_bytes());
+    let (bundle, digest) = if is_ended {
+        // It says itself that it was ended early; as far as it goes it still has to verify.
+        open_as_far_as_it_goes(path, reading.cancel)?
+    } else {
+        open_verified(path, reading.cancel)?
+    };
+    let mut left_out = Vec::new();
+    for (path, expected) in wanted {
+        // What has changed since the plan is collected as it is; whether it may still be changed is the step's own check.
+        if expected.is_none() || target.source.metadata(&path)?.is_none() || bundle.open(&path)?.is_some() {
+            continue;
+        }
+        if !(spent.contains(&path) || is_ended) {
+            return Err(EvidenceError::Uncovered { bundle: name, path: path.to_string() });
+        }
+        left_out.push(path);
+    }
+    Ok(Evidence::Bundle { path: name, sha256: digest, left_out })
+}
+
+fn open_as_far_as_it_goes(path: &Path, cancel: &dyn Fn() -> bool) -> Result<(BundleSource, Digest), EvidenceError> {
+    let verification = bundle::verify(path, &mut |_| {}, cancel)?;
+    if let Some(failure) = verification.failures.first() {
+        let what = format!("{}: {}", failure.what, failure.why);
+        return Err(EvidenceError::NotIntact { bundle: escape(path.as_os_str().as_bytes()), what });
+    }
+    let digest = verification.bundle_sha256.or(verification.chain_head).unwrap_or_else(|| Digest::of(b""));
+    Ok((BundleSource::open(path)?, digest))
 }
 
 fn open_verified(path: &Path, cancel: &dyn Fn() -> bool) -> Result<(BundleSource, Digest), EvidenceError> {
@@ -129,7 +177,9 @@ fn open_verified(path: &Path, cancel: &dyn Fn() -> bool) -> Result<(BundleSource
 /// What the plan would change and what it was: the first step on each object saw it as it is on the host.
 fn objects(plan: &Plan) -> BTreeMap<EvidencePath, Option<Digest>> {
     let mut objects = BTreeMap::new();
-    for step in plan.steps.iter().filter(|step| step.status == StepStatus::WouldChange) {
+    // What could not be known when it was planned is tried, and may change its object.
+    let is_tried = |status: &StepStatus| matches!(status, StepStatus::WouldChange | StepStatus::CannotKnow { .. });
+    for step in plan.steps.iter().filter(|step| is_tried(&step.status)) {
         let digest = match &step.before {
             State::Present(present) => present.sha256,
             State::Absent => None,

@@ -3,6 +3,8 @@
 pub mod check;
 pub mod evidence;
 mod manners;
+pub mod material;
+mod named;
 mod target;
 mod volatile;
 

@@ -183,6 +183,9 @@ pub enum Evidence {
         path: String,
         /// Its digest.
         sha256: Digest,
+        /// Objects that did not fit within its bounds; the run's own vault keeps them all the same.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left_out: Vec<EvidencePath>,
     },
     /// None: somebody said that they can do without.
     Waived,

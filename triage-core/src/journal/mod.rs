@@ -68,6 +68,14 @@ pub enum JournalError {
         /// What is wrong with it.
         detail: String,
     },
+    /// Several runs begin so.
+    #[error("{count} runs begin with `{word}`: say more of its name")]
+    AmbiguousRun {
+        /// What was asked for, escaped.
+        word: String,
+        /// How many.
+        count: usize,
+    },
     /// There is no such run.
     #[error("there is no run `{0}`")]
     UnknownRun(String),

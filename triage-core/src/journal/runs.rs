@@ -14,6 +14,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often, and after what pause, a lock that somebody has is asked for again.
+const ATTEMPTS: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(30);
 
 const RUNS: &[u8] = b"runs";
 const LOCK: &[u8] = b"lock";
@@ -72,6 +77,10 @@ impl Runs {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
                 _ => {}
             }
+            // ORDER: a state folder that is not on the device takes every original with it when the power goes.
+            let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let above = rustix::fs::open(above, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+            above.map_err(io::Error::from).and_then(change::sync).map_err(failed)?;
         }
         let dir = open_private(path, &label)?;
         match change::make_directory(&dir, RUNS, 0o700) {
@@ -125,7 +134,16 @@ impl Runs {
     pub fn lock(&self) -> Result<Arc<Lock>, JournalError> {
         let failed = |source| JournalError::Io { doing: "locking", what: self.label.clone(), source };
         let file = change::open_append(&self.dir, LOCK, 0o600).map_err(failed)?;
-        if !change::try_lock(&file).map_err(failed)? {
+        let mut is_ours = change::try_lock(&file).map_err(failed)?;
+        for _ in 0..ATTEMPTS {
+            if is_ours {
+                break;
+            }
+            // Somebody who lists the runs has it for a moment, to see whether it is free.
+            std::thread::sleep(PAUSE);
+            is_ours = change::try_lock(&file).map_err(failed)?;
+        }
+        if !is_ours {
             let holder = match self.holder() {
                 Some(Holder { pid, run: Some(run) }) => format!("run {run}, process {pid}"),
                 Some(Holder { pid, run: None }) => format!("process {pid}"),
@@ -280,7 +298,7 @@ impl Runs {
     /// The run that a person means: `last`, a name, or the beginning of exactly one name.
     ///
     /// # Errors
-    /// [`JournalError::UnknownRun`] when there is none, or more than one.
+    /// [`JournalError::UnknownRun`] when there is none, [`JournalError::AmbiguousRun`] when there is more than one.
     pub fn find(&self, word: &str) -> Result<RunId, JournalError> {
         let names = self.names()?;
         let unknown = || JournalError::UnknownRun(escape(word.as_bytes()));
@@ -290,10 +308,12 @@ impl Runs {
         if let Some(exact) = names.iter().find(|id| id.as_str() == word) {
             return Ok(exact.clone());
         }
-        let mut matching = names.into_iter().filter(|id| !word.is_empty() && id.as_str().starts_with(word));
-        match (matching.next(), matching.next()) {
-            (Some(only), None) => Ok(only),
-            _ => Err(unknown()),
+        let is_meant = |id: &RunId| !word.is_empty() && id.as_str().starts_with(word);
+        let mut matching: Vec<RunId> = names.into_iter().filter(is_meant).collect();
+        match (matching.pop(), matching.len()) {
+            (Some(only), 0) => Ok(only),
+            (Some(_), others) => Err(JournalError::AmbiguousRun { word: escape(word.as_bytes()), count: others + 1 }),
+            (None, _) => Err(unknown()),
         }
     }
 }

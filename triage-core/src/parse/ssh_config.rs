@@ -5,7 +5,7 @@ use super::line::{Reading, lines, name, quoted_words};
 use crate::model::{
     EvidencePath, Gap, GapReason, Mechanism, Outcome, Pattern, Program, RawText, Record, Setting, StartupCommand,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// sshd gives up at this depth of includes (`SERVCONF_MAX_DEPTH` of OpenSSH).
 const MAX_DEPTH: usize = 16;
@@ -119,13 +119,15 @@ pub(super) fn records(settings: Vec<Setting>) -> Vec<Record> {
 /// hold within the scope of the `Include` line, and a `Match` in it ends with it. `files` has the settings of each
 /// file that there is; an include that names none of them gives nothing, as for sshd.
 pub fn effective(main: &EvidencePath, files: &BTreeMap<EvidencePath, Vec<Setting>>) -> Outcome<Vec<Setting>> {
-    let mut merge = Merge { files, out: Vec::new(), gaps: Vec::new() };
+    let mut merge = Merge { files, known: HashSet::new(), out: Vec::new(), gaps: Vec::new() };
     merge.file(main, &RawText::default(), 0);
     Outcome { value: merge.out, gaps: merge.gaps }
 }
 
 struct Merge<'a> {
     files: &'a BTreeMap<EvidencePath, Vec<Setting>>,
+    /// Scope, name and, of subsystems, which: what has its value.
+    known: HashSet<(RawText, String, Option<Vec<u8>>)>,
     out: Vec<Setting>,
     gaps: Vec<Gap>,
 }
@@ -148,12 +150,8 @@ impl Merge<'_> {
                 }
                 continue;
             }
-            let is_known = |other: &Setting| {
-                let is_other_subsystem = setting.name == "subsystem"
-                    && quoted_words(other.value.as_bytes()).first() != quoted_words(setting.value.as_bytes()).first();
-                other.name == setting.name && other.scope == scope && !is_other_subsystem
-            };
-            if REPEATABLE.contains(&setting.name.as_str()) || !self.out.iter().any(is_known) {
+            let is_repeatable = REPEATABLE.contains(&setting.name.as_str());
+            if is_repeatable || self.known.insert((scope.clone(), setting.name.clone(), subsystem(setting))) {
                 self.out.push(Setting { scope, ..setting.clone() });
             }
         }
@@ -176,6 +174,11 @@ impl Merge<'_> {
             self.file(&file, scope, depth + 1);
         }
     }
+}
+
+/// Which subsystem a setting is about; none for all other settings.
+fn subsystem(setting: &Setting) -> Option<Vec<u8>> {
+    (setting.name == "subsystem").then(|| quoted_words(setting.value.as_bytes()).into_iter().next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -226,6 +229,22 @@ mod tests {
                 "[] usepam yes"
             ]
         );
+    }
+
+    /// A hundred thousand settings took minutes when each was compared with all before it.
+    #[test]
+    fn a_configuration_of_a_hundred_thousand_settings_is_merged_one_by_one() {
+        let text: String = (0..100_000).map(|n| format!("Option{n} yes\nOption{n} no\n")).collect();
+        let found = in_force(&[("/etc/ssh/sshd_config", &text)]);
+        assert!(found.iter().all(|line| line.ends_with(" yes")), "the first value counts");
+        assert!(found.len() >= 50_000, "{}", found.len());
+    }
+
+    #[test]
+    fn each_subsystem_has_its_own_first_value() {
+        let text = "Subsystem sftp internal-sftp\nSubsystem sftp /tmp/x\nSubsystem \"other\" /tmp/y\n";
+        let found = in_force(&[("/etc/ssh/sshd_config", text)]);
+        assert_eq!(found, ["[] subsystem sftp internal-sftp", "[] subsystem \"other\" /tmp/y"]);
     }
 
     #[test]

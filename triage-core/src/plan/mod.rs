@@ -7,7 +7,7 @@ mod error;
 #[cfg(test)]
 mod expansion;
 pub mod file;
-mod login;
+pub(crate) mod login;
 mod make;
 mod scene;
 mod step;
@@ -16,5 +16,5 @@ mod target;
 
 pub use crate::playbook::{Affects, Risk};
 pub use error::PlanError;
-pub use make::{PlanRequest, make};
+pub use make::{OpenSource, PlanRequest, make};
 pub use step::{Plan, Step, StepStatus};

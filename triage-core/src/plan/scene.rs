@@ -1,19 +1,26 @@
 //! The host as a plan sees it: every object is looked at once, and changes as the steps go on.
 
+mod restore;
+
+use super::login::{self, Found, Guard, LOCKS_OUT, Verdict};
 use super::target::{Edit, Target, Task};
-use super::{Step, StepStatus, login};
+use super::{OpenSource, PlanRequest, Step, StepStatus};
 use crate::action::{
-    Action, Attributes, Change, CronTable, EDIT_LIMIT, LineEdit, Obstacle, Present, State, groups_with, line_of,
+    Action, Attributes, Change, CronTable, EDIT_LIMIT, LineEdit, Obstacle, Present, State, groups_with, is_at_job,
     matching_edits, matching_entries, matching_keys, matching_lines, observe, predict,
 };
 use crate::model::{EvidencePath, FileKind, Gap, GapReason, Pattern, RawText, escape};
 use crate::source::{Item, Selection, Source, SourceError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// How many more lines than were seen may go: the intruder's loop adds the same line again between plan and run.
 pub(super) const RESPAWN_ALLOWANCE: u64 = 16;
+/// From how many objects on they are looked at by several threads, and how many these are at most.
+const FEW: usize = 64;
+const MAX_THREADS: usize = 8;
 /// The most links of units that are looked at.
 const MAX_LINKS: usize = 20_000;
 
@@ -21,7 +28,10 @@ const MAX_LINKS: usize = 20_000;
 #[derive(Clone)]
 pub(super) struct Seen {
     pub(super) state: State,
-    content: Option<Vec<u8>>,
+    /// Shared, because an object is looked at by every step that is about it.
+    content: Option<Arc<Vec<u8>>>,
+    /// Says that the content was not kept, because nobody needed it so far.
+    is_bare: bool,
     /// Why its content, or more, is not known.
     obstacle: Option<String>,
     /// What to tell of an object that could not be looked at.
@@ -33,7 +43,7 @@ pub(super) struct Seen {
 impl Seen {
     /// What a step leaves.
     fn left(state: State, content: Option<Vec<u8>>) -> Self {
-        Self { state, content, obstacle: None, gap: None, is_dark: false }
+        Self { state, content: content.map(Arc::new), is_bare: false, obstacle: None, gap: None, is_dark: false }
     }
 }
 
@@ -41,9 +51,13 @@ impl Seen {
 pub(super) struct Scene<'a> {
     source: &'a dyn Source,
     material: Option<&'a dyn Source>,
+    open_source: &'a OpenSource<'a>,
+    /// What playbooks name, opened once.
+    named: BTreeMap<String, Result<Box<dyn Source>, String>>,
     objects: BTreeMap<EvidencePath, Seen>,
     /// Links of units and where they point; looked for once.
     links: Option<Vec<(EvidencePath, RawText)>>,
+    login: Guard,
     pub(super) gaps: Vec<Gap>,
 }
 
@@ -60,46 +74,92 @@ impl From<Action> for Proposed {
 }
 
 impl<'a> Scene<'a> {
-    pub(super) fn new(source: &'a dyn Source, material: Option<&'a dyn Source>) -> Self {
-        Self { source, material, objects: BTreeMap::new(), links: None, gaps: Vec::new() }
+    pub(super) fn new(request: &PlanRequest<'a>) -> Self {
+        Self {
+            source: request.source,
+            material: request.material,
+            open_source: request.open_source,
+            named: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            links: None,
+            login: Guard::default(),
+            gaps: Vec::new(),
+        }
     }
 }
 
 impl Scene<'_> {
+    /// Looks at an object as the steps so far leave it, with its content.
     pub(super) fn look(&mut self, path: &EvidencePath) -> Seen {
+        match self.objects.get(path) {
+            Some(seen) if !seen.is_bare => return seen.clone(),
+            Some(bare) => {
+                // Between two looks it may have become another.
+                let mut seen = see(self.source, path, EDIT_LIMIT);
+                if !seen.state.differences(&bare.state).is_empty() {
+                    let why = "it changed while the plan was made".to_owned();
+                    seen.obstacle.get_or_insert(why);
+                    (seen.state, seen.content) = (bare.state.clone(), None);
+                }
+                self.objects.insert(path.clone(), seen);
+            }
+            None => {
+                self.objects.insert(path.clone(), see(self.source, path, EDIT_LIMIT));
+            }
+        }
+        self.objects.get(path).cloned().unwrap_or_else(|| Seen::left(State::Absent, None))
+    }
+
+    /// The same without its content, which is most of what there is to be kept of thousands of files.
+    fn look_at_state(&mut self, path: &EvidencePath) -> Seen {
         if let Some(seen) = self.objects.get(path) {
             return seen.clone();
         }
-        let seen = match observe(self.source, path, EDIT_LIMIT) {
-            Ok((state, content)) => {
-                let is_unknown = matches!(&state, State::Present(p) if p.meta.is_file() && p.sha256.is_none());
-                let obstacle = is_unknown.then(|| format!("its content is not in {}", self.source.label()));
-                Seen { obstacle, ..Seen::left(state, content) }
-            }
-            Err(error) => {
-                let why = reason(&error);
-                let gap = Some(Gap::new(path.clone(), gap_reason(&error), why.clone()));
-                let meta = self.source.metadata(path).ok().flatten();
-                let is_dark = meta.is_none();
-                let state = meta.map_or(State::Absent, |meta| State::Present(Box::new(Present { meta, sha256: None })));
-                Seen { state, content: None, obstacle: Some(why), gap, is_dark }
-            }
-        };
+        let seen = see(self.source, path, 0);
         self.objects.insert(path.clone(), seen.clone());
         seen
+    }
+
+    /// Looks at the objects of tasks that need no content, several at once: with thousands of them it is the time that planning takes.
+    pub(super) fn look_ahead(&mut self, tasks: &[Task<'_>]) {
+        let is_wanted = |task: &&Task<'_>| is_stateless(&task.target) && !self.objects.contains_key(task.target.path());
+        let paths: BTreeSet<&EvidencePath> = tasks.iter().filter(is_wanted).map(|task| task.target.path()).collect();
+        let paths: Vec<&EvidencePath> = paths.into_iter().collect();
+        if paths.len() < FEW {
+            return;
+        }
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MAX_THREADS);
+        let source = self.source;
+        let seen: Vec<(EvidencePath, Seen)> = std::thread::scope(|scope| {
+            let parts: Vec<_> = paths
+                .chunks(paths.len().div_ceil(threads))
+                .map(|part| {
+                    scope.spawn(move || {
+                        part.iter().map(|path| ((*path).clone(), see(source, path, 0))).collect::<Vec<_>>()
+                    })
+                })
+                .collect();
+            // What a thread that failed was to look at is looked at again when its step comes.
+            parts.into_iter().flat_map(|part| part.join().unwrap_or_default()).collect()
+        });
+        self.objects.extend(seen);
     }
 
     /// The action of a task. None, and a gap, for a file that nobody knows the content of, so that no step could name it.
     pub(super) fn action(&mut self, task: &Task<'_>) -> Option<Proposed> {
         let path = task.target.path().clone();
-        let seen = self.look(&path);
-        let content = seen.content.as_deref().unwrap_or_default();
+        let seen = if is_stateless(&task.target) { self.look_at_state(&path) } else { self.look(&path) };
+        let content = seen.content.as_ref().map(|content| content.as_slice()).unwrap_or_default();
         let lines = || task.lines.iter().cloned().collect::<Vec<RawText>>();
         let most = |seen: u64, known: usize| seen.max(known as u64) + RESPAWN_ALLOWANCE;
         let action = match &task.target {
-            Target::Quarantine(_) => return self.quarantine(task, path, &seen).map(Proposed::from),
-            Target::Restore(_) => return Some(self.restore(&path, &seen)),
+            Target::Quarantine(_) => {
+                let action = self.quarantine(task, path, &seen)?;
+                return Some(Proposed { obstacle: another_job(task, &seen), action });
+            }
+            Target::Restore(_, from) => return Some(self.restore(&path, from, &seen)),
             Target::Account(_, name) => return Some(self.restore_account(path, name, content)),
+            Target::Member(_, group, name) => return self.restore_member(path, group, name, content),
             Target::Edit(_) => {
                 let lines = lines();
                 let max = most(matching_lines(&lines, content), lines.len());
@@ -167,61 +227,6 @@ impl Scene<'_> {
             return None;
         };
         Some(Action::QuarantineFile { path, sha256 })
-    }
-
-    /// A good copy of a file, if there is one: its content, and as much of its metadata as its source keeps.
-    fn restore(&mut self, path: &EvidencePath, seen: &Seen) -> Proposed {
-        let from = seen.state.clone();
-        let propose = |to: State, origin: String, obstacle| Proposed {
-            action: Action::RestoreFile { path: path.clone(), from: from.clone(), to, origin },
-            obstacle,
-        };
-        let Some(material) = self.material else {
-            let what = "where a good copy is: `--from BUNDLE`, a tree of the same system, or a run".to_owned();
-            return propose(from.clone(), String::new(), Some(StepStatus::NeedsInput { what }));
-        };
-        let origin = material.label();
-        let blocked = |why: String| Some(StepStatus::Blocked { why });
-        let good = match observe(material, path, 0) {
-            Ok((State::Present(good), _)) if good.meta.is_file() && good.sha256.is_some() => good,
-            Ok(_) => {
-                let why = format!("{origin} has no copy of it");
-                return propose(from.clone(), origin, blocked(why));
-            }
-            Err(error) => return propose(from.clone(), origin, blocked(format!("its good copy: {}", reason(&error)))),
-        };
-        let kept = material.kept();
-        let mut meta = good.meta.clone();
-        (meta.inode, meta.device, meta.links, meta.atime, meta.ctime, meta.btime) =
-            (None, None, None, None, None, None);
-        (meta.inode_flags, meta.xattrs_omitted) = (None, 0);
-        if !kept.mtimes {
-            meta.mtime = None;
-        }
-        if let State::Present(now) = &seen.state {
-            if !kept.owners {
-                (meta.uid, meta.gid) = (now.meta.uid, now.meta.gid);
-            }
-            if !kept.modes {
-                meta.mode = now.meta.mode;
-            }
-            if !kept.attributes {
-                // The label is the place's; whatever else hangs on the altered file is the intruder's.
-                meta.xattrs = now.meta.xattrs.clone();
-                meta.xattrs.retain(|name, _| name == "security.selinux");
-            }
-        }
-        propose(State::Present(Box::new(Present { meta, sha256: good.sha256 })), origin, None)
-    }
-
-    fn restore_account(&mut self, path: EvidencePath, name: &RawText, content: &[u8]) -> Proposed {
-        let copy = path.parent().unwrap_or_else(EvidencePath::root).join(b"passwd-");
-        let from = line_of(content, name.as_bytes()).map(RawText::from);
-        let good = self.look(&copy).content.as_deref().and_then(|content| line_of(content, name.as_bytes()));
-        let obstacle =
-            good.is_none().then(|| StepStatus::Blocked { why: format!("`{copy}` has no one line for `{name}`") });
-        let to = RawText::from(good.unwrap_or_default());
-        Proposed { action: Action::RestoreAccount { path, name: name.clone(), from, to }, obstacle }
     }
 
     /// The links in the folders of systemd that start the unit at `path`, or give it another name.
@@ -303,7 +308,7 @@ impl Scene<'_> {
     pub(super) fn step(&mut self, task: Task<'_>) -> Option<Step> {
         let Proposed { action, obstacle } = self.action(&task)?;
         let path = action.path().clone();
-        let before = self.look(&path);
+        let before = if action.needs_content() { self.look(&path) } else { self.look_at_state(&path) };
         self.gaps.extend(before.gap.clone());
         if before.is_dark {
             // There is a gap; a step that claims the object's absence would be a lie.
@@ -321,7 +326,8 @@ impl Scene<'_> {
             }
             None => self.judge(&action, &before),
         };
-        if status == StepStatus::WouldChange {
+        if matches!(status, StepStatus::WouldChange) || after.state != before.state {
+            self.login.changed(&path);
             self.objects.insert(path, after.clone());
         }
         Some(Step {
@@ -356,7 +362,8 @@ impl Scene<'_> {
         if is_gone && is_done_with_it {
             return unchanged(StepStatus::NoOp, &format!("{path} is already gone"));
         }
-        let change = action.change(&before.state, before.content.as_deref());
+        let content = before.content.as_ref().map(|content| content.as_slice());
+        let change = action.change(&before.state, content);
         let refused = match (&change, &before.obstacle) {
             (Ok(_), _) => None,
             // What must not be done in any case is blocked, whether the content is known or not.
@@ -375,33 +382,117 @@ impl Scene<'_> {
             return unchanged(status, &why);
         }
         let change = change.unwrap_or(Change::Nothing);
-        let preview = action.preview(&before.state, before.content.as_deref(), &change);
+        let preview = action.preview(&before.state, content, &change);
         let after = match &change {
             Change::Nothing | Change::Put => return (StepStatus::NoOp, before.clone(), preview),
             Change::Rewrite(new) => Seen::left(predict(action, &before.state, &change), Some(new.clone())),
-            Change::Alter(_) => Seen::left(predict(action, &before.state, &change), before.content.clone()),
+            Change::Alter(_) => Seen {
+                content: before.content.clone(),
+                is_bare: before.is_bare,
+                ..Seen::left(predict(action, &before.state, &change), None)
+            },
             Change::Remove | Change::Make(_) => Seen::left(predict(action, &before.state, &change), None),
         };
-        if login::concerns(path) && self.locks_everybody_out(path, &after) {
-            let why = "nobody could log in any more: give root a password or a key of yours first".to_owned();
-            let text = format!("{path} stays as it is: {why}");
-            return unchanged(StepStatus::Blocked { why }, &text);
+        match self.guard(path, &after) {
+            Verdict::Fine => {}
+            Verdict::LocksOut => {
+                let text = format!("{path} stays as it is: {LOCKS_OUT}");
+                return unchanged(StepStatus::Blocked { why: LOCKS_OUT.to_owned() }, &text);
+            }
+            Verdict::Unsure(why) => {
+                let why = format!("whether anybody can log in afterwards: {why}");
+                return (StepStatus::CannotKnow { why }, after, preview);
+            }
         }
         (StepStatus::WouldChange, after, preview)
     }
 
-    /// Says whether somebody can log in now and nobody could once `path` is `after`.
-    fn locks_everybody_out(&mut self, path: &EvidencePath, after: &Seen) -> bool {
-        let now = login::is_possible(&mut |wanted| self.text(wanted));
-        let then =
-            login::is_possible(&mut |wanted| if wanted == path { after.content.clone() } else { self.text(wanted) });
-        // A file that is not there any more gives no way in.
-        now == Some(true) && then != Some(true)
+    /// What becomes of the ways to log in.
+    fn guard(&mut self, path: &EvidencePath, after: &Seen) -> Verdict {
+        let mut guard = std::mem::take(&mut self.login);
+        let verdict = guard.judge(self, path, &found(after));
+        self.login = guard;
+        verdict
     }
 
     /// The content of a file that matters for logins. That one cannot be read is no gap of the plan.
-    fn text(&mut self, path: &EvidencePath) -> Option<Vec<u8>> {
+    fn text(&mut self, path: &EvidencePath) -> Option<Arc<Vec<u8>>> {
         self.look(path).content
+    }
+}
+
+/// Says of a job of `at` whose lines were found that none of them is in it any more.
+fn another_job(task: &Task<'_>, seen: &Seen) -> Option<StepStatus> {
+    let content = seen.content.as_ref().filter(|_| is_at_job(task.target.path()) && !task.lines.is_empty())?;
+    // A line that goes on in the next one was found as one.
+    let joined = String::from_utf8_lossy(content.as_slice()).replace("\\\n", "").into_bytes();
+    let lines = content.split(|&byte| byte == b'\n').chain(joined.split(|&byte| byte == b'\n'));
+    let has_any =
+        { lines }.any(|line| task.lines.iter().any(|wanted| wanted.as_bytes().trim_ascii() == line.trim_ascii()));
+    (!has_any).then(|| StepStatus::Blocked { why: "it is not the job that was found: scan again".to_owned() })
+}
+
+/// Looks at an object through a source, and keeps its content where that has at most `keep` bytes.
+fn see(source: &dyn Source, path: &EvidencePath, keep: u64) -> Seen {
+    match observe(source, path, keep) {
+        Ok((state, content)) => {
+            let is_file = matches!(&state, State::Present(present) if present.meta.is_file());
+            let is_unknown = matches!(&state, State::Present(p) if p.meta.is_file() && p.sha256.is_none());
+            let obstacle = is_unknown.then(|| format!("its content is not in {}", source.label()));
+            let is_bare = keep < EDIT_LIMIT && is_file && !is_unknown;
+            Seen { is_bare, obstacle, ..Seen::left(state, content.filter(|_| keep > 0)) }
+        }
+        Err(error) => {
+            let why = reason(&error);
+            let gap = Some(Gap::new(path.clone(), gap_reason(&error), why.clone()));
+            let meta = source.metadata(path).ok().flatten();
+            let is_dark = meta.is_none();
+            let state = meta.map_or(State::Absent, |meta| State::Present(Box::new(Present { meta, sha256: None })));
+            Seen { state, content: None, is_bare: false, obstacle: Some(why), gap, is_dark }
+        }
+    }
+}
+
+/// Says whether the state of the object is enough to say what becomes of it.
+fn is_stateless(target: &Target) -> bool {
+    match target {
+        // The lines that were found say whether it is the job that was found.
+        Target::Quarantine(path) => !is_at_job(path),
+        // What only has its metadata changed may be edited afterwards.
+        Target::Restore(..) | Target::Mask(_) => true,
+        _ => false,
+    }
+}
+
+/// What a reader of the object finds.
+fn found(seen: &Seen) -> Found {
+    match (&seen.content, &seen.state) {
+        (Some(content), _) => Found::Content(content.to_vec()),
+        (None, State::Absent) if !seen.is_dark => Found::Absent,
+        _ => Found::Unknown,
+    }
+}
+
+impl login::Host for Scene<'_> {
+    fn read(&mut self, path: &EvidencePath) -> Found {
+        found(&self.look(path))
+    }
+
+    fn list(&mut self, folder: &EvidencePath) -> Vec<EvidencePath> {
+        let planned = self.objects.iter().filter(|(_, seen)| seen.state.is_present()).map(|(path, _)| path);
+        let mut all: Vec<EvidencePath> =
+            planned.filter(|path| path.parent().as_ref() == Some(folder)).cloned().collect();
+        // What cannot be listed here is told where it is scanned.
+        let _ = self.source.walk(&Selection::new(vec![Pattern::tree(folder)], Vec::new()), &mut |item| {
+            if let Item::Entry(entry) = item
+                && entry.path.parent().as_ref() == Some(folder)
+                && !self.objects.contains_key(&entry.path)
+            {
+                all.push(entry.path);
+            }
+            if all.len() < MAX_LINKS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        all
     }
 }
 
@@ -416,7 +507,8 @@ fn title(task: &Task<'_>, action: &Action) -> String {
         | Target::Expire(_, name)
         | Target::Account(_, name)
         | Target::Shell(_, name, _)
-        | Target::Leave(_, _, name) => name.to_string(),
+        | Target::Leave(_, _, name)
+        | Target::Member(_, _, name) => name.to_string(),
         _ => escape(task.target.path().file_name()),
     };
     let path = task.target.path().to_string();

@@ -5,7 +5,7 @@
 
 use super::scene::Scene;
 use super::{Affects, PlanError, PlanRequest, Risk};
-use crate::action::{Attributes, InodeFlag, Lines};
+use crate::action::{Attributes, InodeFlag, Lines, is_at_job};
 use crate::model::{Digest, EvidencePath, Finding, FindingId, Mode, RawText, Subject, escape};
 use crate::playbook::{ActionKind, Facts, Inputs, Phase, Playbook, PlaybookStep, Values};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {
     Quarantine(EvidencePath),
-    Restore(EvidencePath),
+    /// The file, and where the playbook says that a good copy is; empty where it does not.
+    Restore(EvidencePath, String),
     Flags(EvidencePath, BTreeSet<InodeFlag>, BTreeSet<InodeFlag>),
     Metadata(EvidencePath, Attributes),
     Edit(EvidencePath),
@@ -26,6 +27,8 @@ pub(super) enum Target {
     Lock(EvidencePath, RawText),
     Expire(EvidencePath, RawText),
     Account(EvidencePath, RawText),
+    /// File, group and name of one whose membership is to be as it was.
+    Member(EvidencePath, RawText, RawText),
     Shell(EvidencePath, RawText, RawText),
     /// File, group and name.
     Leave(EvidencePath, RawText, RawText),
@@ -44,7 +47,7 @@ impl Target {
     pub(super) fn path(&self) -> &EvidencePath {
         match self {
             Self::Quarantine(path)
-            | Self::Restore(path)
+            | Self::Restore(path, _)
             | Self::Flags(path, ..)
             | Self::Metadata(path, _)
             | Self::Edit(path)
@@ -55,6 +58,7 @@ impl Target {
             | Self::Lock(path, _)
             | Self::Expire(path, _)
             | Self::Account(path, _)
+            | Self::Member(path, ..)
             | Self::Shell(path, ..)
             | Self::Leave(path, ..)
             | Self::Mask(path) => path,
@@ -170,7 +174,9 @@ fn targets(
     let text = |name: &str| RawText::from(values.text(name).unwrap_or_default());
     Ok(match (step.action, &finding.subject) {
         (ActionKind::QuarantineFile, Subject::File { path, .. }) => vec![Target::Quarantine(path.clone())],
-        (ActionKind::RestoreFile, Subject::File { path, .. }) => vec![Target::Restore(path.clone())],
+        (ActionKind::RestoreFile, Subject::File { path, .. }) => {
+            vec![Target::Restore(path.clone(), values.text("from").unwrap_or_default().to_owned())]
+        }
         (ActionKind::SetMetadata, Subject::File { path, .. }) => {
             let wanted = if is_open { Attributes::default() } else { attributes(&values).map_err(value)? };
             vec![Target::Metadata(path.clone(), wanted)]
@@ -183,6 +189,11 @@ fn targets(
             ActionKind::EditFile,
             Subject::File { path, .. } | Subject::CronEntry { path, .. } | Subject::Line { path, .. },
         ) => vec![Target::EditFile(path.clone(), edits(&values))],
+        // A job of `at` is a whole file, environment and all: without its lines it would still be one.
+        (
+            ActionKind::RemoveLines | ActionKind::RemoveCronEntry,
+            Subject::CronEntry { path, .. } | Subject::Line { path, .. },
+        ) if is_at_job(path) => vec![Target::Quarantine(path.clone())],
         (ActionKind::RemoveLines, Subject::CronEntry { path, .. } | Subject::Line { path, .. }) => {
             vec![Target::Edit(path.clone())]
         }
@@ -218,23 +229,9 @@ fn targets(
         (ActionKind::SetShell, Subject::Account { path, name }) => {
             vec![Target::Shell(beside(path, b"passwd"), name.clone(), text("shell"))]
         }
-        (ActionKind::RestoreAccount, Subject::Account { path, name }) => {
-            vec![Target::Account(beside(path, b"passwd"), name.clone())]
-        }
+        (ActionKind::RestoreAccount, Subject::Account { path, name }) => account_files(path, name, scene),
         (ActionKind::RemoveFromGroup, Subject::Account { path, name }) => {
-            let (group, gshadow) = (beside(path, b"group"), beside(path, b"gshadow"));
-            let groups = match values.text("group") {
-                Some(name) => vec![RawText::from(name)],
-                None => scene.groups_with(&group, name),
-            };
-            let files = |name_of: RawText, scene: &mut Scene<'_>| {
-                let mut files = vec![Target::Leave(group.clone(), name_of.clone(), name.clone())];
-                if scene.has_line(&gshadow, &name_of) {
-                    files.push(Target::Leave(gshadow.clone(), name_of, name.clone()));
-                }
-                files
-            };
-            groups.into_iter().flat_map(|group| files(group, scene)).collect()
+            group_files(path, name, values.text("group"), scene)
         }
         (ActionKind::SetOption, subject) => {
             let path = match subject {
@@ -254,6 +251,33 @@ fn targets(
             });
         }
     })
+}
+
+/// The files in which an account comes back, and of groups which.
+fn account_files(path: &EvidencePath, name: &RawText, scene: &mut Scene<'_>) -> Vec<Target> {
+    let mut files = vec![Target::Account(beside(path, b"passwd"), name.clone())];
+    let shadow = beside(path, b"shadow");
+    // Where there is no copy of one of the others, the account still gets its line in `passwd` back.
+    files.extend(scene.has_line(&beside(path, b"shadow-"), name).then(|| Target::Account(shadow, name.clone())));
+    for file in [&b"group"[..], b"gshadow"] {
+        let file = beside(path, file);
+        let groups = scene.memberships(&file, name);
+        files.extend(groups.into_iter().map(|group| Target::Member(file.clone(), group, name.clone())));
+    }
+    files
+}
+
+/// The groups that an account leaves: the one that is named, or all, each in both of its files.
+fn group_files(path: &EvidencePath, name: &RawText, group: Option<&str>, scene: &mut Scene<'_>) -> Vec<Target> {
+    let (groups, shadow) = (beside(path, b"group"), beside(path, b"gshadow"));
+    let names = group.map_or_else(|| scene.groups_with(&groups, name), |group| vec![RawText::from(group)]);
+    let mut files = Vec::new();
+    for group in names {
+        let is_shadowed = scene.has_line(&shadow, &group);
+        files.push(Target::Leave(groups.clone(), group.clone(), name.clone()));
+        files.extend(is_shadowed.then(|| Target::Leave(shadow.clone(), group, name.clone())));
+    }
+    files
 }
 
 /// The file of that name that belongs to an account file.

@@ -104,7 +104,12 @@ impl ActionKind {
                 matches!(subject, Subject::File { .. } | Subject::CronEntry { .. } | Subject::Line { .. })
             }
             Self::RemoveLines => matches!(subject, Subject::CronEntry { .. } | Subject::Line { .. }),
-            Self::RemoveCronEntry => matches!(subject, Subject::CronEntry { .. }),
+            // A line of a job of `at` is a job, too.
+            Self::RemoveCronEntry => match subject {
+                Subject::Line { path, .. } => crate::model::EvidencePath::parent(path)
+                    .is_some_and(|folder| folder.as_bytes().starts_with(b"/var/spool/")),
+                subject => matches!(subject, Subject::CronEntry { .. }),
+            },
             Self::RemoveKey => matches!(subject, Subject::Line { .. }),
             Self::LockAccount | Self::ExpireAccount | Self::RemoveFromGroup | Self::SetShell | Self::RestoreAccount => {
                 matches!(subject, Subject::Account { .. })
@@ -140,6 +145,7 @@ impl ActionKind {
     /// The values that it takes in `with`.
     pub fn values(self) -> &'static [&'static str] {
         match self {
+            Self::RestoreFile => &["from"],
             Self::SetMetadata => &["mode", "uid", "gid"],
             Self::SetFlags => &["set", "clear"],
             Self::EditFile => &["remove", "remove_matching", "replace", "replace_matching", "by", "ensure"],

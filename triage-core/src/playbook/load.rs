@@ -238,8 +238,31 @@ impl File<'_> {
         let is_verbatim = rest.chars().skip(quote).collect::<String>().starts_with(&scalar.value);
         if let Some(head) = fault.at.filter(|_| is_verbatim).and_then(|at| scalar.value.get(..at)) {
             place = self.0.word(place.line, place.column + (quote + head.chars().count()) as u64);
+        } else if let Some((line, column)) = fault.at.and_then(|at| self.folded(&scalar.value, at, place.line, skip)) {
+            place = self.0.word(line, column);
         }
         PlaybookError::Invalid(self.0.mistake_in(place, format!("in this expression: {}", fault.detail), fault.hint))
+    }
+
+    /// Line and column of a byte of an expression that the file has over several lines: blanks apart, the same characters stand there in the
+    /// same order. None where they do not.
+    fn folded(&self, text: &str, at: usize, mut line: u64, mut skip: usize) -> Option<(u64, u64)> {
+        let before = text.get(..at)?.chars().filter(|c| !c.is_whitespace()).count();
+        let mut wanted = text.chars().filter(|c| !c.is_whitespace());
+        let mut seen = 0;
+        loop {
+            for (column, found) in self.0.line(line)?.chars().enumerate().skip(skip).filter(|(_, c)| !c.is_whitespace())
+            {
+                if wanted.next() != Some(found) {
+                    return None;
+                }
+                if seen == before {
+                    return Some((line, column as u64 + 1));
+                }
+                seen += 1;
+            }
+            (line, skip) = (line + 1, 0);
+        }
     }
 
     fn mistake<T>(&self, scalar: &Spanned<T>, detail: impl Into<String>, hint: Option<String>) -> PlaybookError {
@@ -459,6 +482,18 @@ steps:
         assert!(text.contains("line 16, column 11: in this expression: it is neither true nor false"), "{text}");
         let text = refused("f.category == \"web_shell\" &&", "f.confidence > \"high\" &&");
         assert!(text.contains("line 8, column 15: in this expression"), "{text}");
+    }
+
+    #[test]
+    fn a_mistake_in_an_expression_of_several_lines_is_shown_on_its_own_line() {
+        let builtin = crate::playbook::builtin_text("linux/web-shell").unwrap();
+        let broken = builtin.replacen("&& f.category in", "&& f.categry in", 1);
+        let line = broken.lines().position(|line| line.contains("categry")).unwrap() + 1;
+        let error = Playbook::load("folded.yaml", &broken).unwrap_err().to_string();
+        let wanted =
+            format!("playbook `folded.yaml`, line {line}, column 11: in this expression: there is no field `categry`");
+        assert!(error.starts_with(&wanted), "{error}");
+        assert!(error.contains("|           ^^^^^^^^\n"), "{error}");
     }
 
     #[test]

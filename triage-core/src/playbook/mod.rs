@@ -11,6 +11,7 @@ mod error;
 mod expression;
 mod input;
 mod load;
+mod predicate;
 mod raw;
 
 pub use crate::model::Mistake;

@@ -124,6 +124,8 @@ macro_rules! values {
 }
 
 values! {
+    /// Where a good copy is: what `--from` takes. Without it, `--from` says it.
+    from
     /// Permission bits, octal: `0644`.
     mode
     /// Owner, as a number.

@@ -17,6 +17,7 @@ mod resolve;
 mod selection;
 
 pub use archive::{ArchiveSource, Layout};
+pub(crate) use container::open_backing;
 pub(crate) use container::{Backing, Handover, XzDecoder, ZipMember, is_tar_header};
 pub use container::{
     Container, ContainerEntry, ContainerError, ContainerFormat, EntrySink, Identities, IdentityError, Limits,
@@ -189,6 +190,11 @@ pub trait Source: Send + Sync {
         Kept { modes: true, owners: true, mtimes: true, attributes: true }
     }
 
+    /// SHA-256 of the file that the source is, where it is one and that is known: what a plan records of where a good copy comes from.
+    fn identity(&self) -> Option<crate::model::Digest> {
+        None
+    }
+
     /// Leaves an object of this machine out from now on: our own state and output. It is known by inode and not by name, because a
     /// name can be taken by an intruder who wants to be left out; when it is met it is a gap. Sources that are no folder
     /// of this machine have nothing of ours in them.
@@ -291,6 +297,14 @@ pub enum SourceError {
         /// Which image, escaped.
         what: String,
         /// What there is.
+        detail: String,
+    },
+    /// A copy of a file that nobody vouches for, or that somebody says is another.
+    #[error("`{what}` is not taken: {detail}")]
+    Unvouched {
+        /// Which file, escaped.
+        what: String,
+        /// Why.
         detail: String,
     },
     /// A kind of thing that this version cannot read.

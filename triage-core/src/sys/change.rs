@@ -251,6 +251,23 @@ pub fn set_xattr(file: impl AsFd, name: &str, value: &[u8]) -> io::Result<()> {
     Ok(fs::fsetxattr(file, name, value, XattrFlags::empty())?)
 }
 
+/// Sets an extended attribute of the object `name`, which is not opened: a symbolic link, a FIFO, a socket, a device. `user.*` is for
+/// files and folders only.
+///
+/// It goes through `/proc/self/fd`, because only Linux 6.13 has a call for a name in an open folder; the last name is not followed.
+pub fn set_xattr_at(dir: impl AsFd, name: &[u8], attribute: &str, value: &[u8]) -> io::Result<()> {
+    Ok(fs::lsetxattr(by_descriptor(dir, name).as_slice(), attribute, value, XattrFlags::empty())?)
+}
+
+/// Removes an extended attribute of the object `name`, as [`set_xattr_at`] sets it.
+pub fn remove_xattr_at(dir: impl AsFd, name: &[u8], attribute: &str) -> io::Result<()> {
+    Ok(fs::lremovexattr(by_descriptor(dir, name).as_slice(), attribute)?)
+}
+
+fn by_descriptor(dir: impl AsFd, name: &[u8]) -> Vec<u8> {
+    [format!("/proc/self/fd/{}/", dir.as_fd().as_raw_fd()).as_bytes(), name].concat()
+}
+
 /// Removes an extended attribute of an open file.
 pub fn remove_xattr(file: impl AsFd, name: &str) -> io::Result<()> {
     Ok(fs::fremovexattr(file, name)?)

@@ -433,32 +433,76 @@ fn configuration_that_its_program_refuses_is_not_put_in_place() {
     assert_eq!(fs::read(world.at("/etc/ssh/sshd_config")).unwrap(), before);
 }
 
+/// Another program that holds the lock of the accounts until it is let go; none where there is no python3.
+struct Holder(std::process::Child);
+
+impl Holder {
+    fn of(lock: &Path) -> Option<Self> {
+        let hold = "import fcntl,sys,time\nf=open(sys.argv[1],'r+')\nfcntl.lockf(f,fcntl.LOCK_EX)\nprint('held',flush=True)\nsys.stdin.read()";
+        let child = std::process::Command::new("python3")
+            .args(["-c", hold])
+            .arg(lock)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn();
+        let Ok(mut child) = child else {
+            eprintln!("skipped: there is no python3 to hold the lock with");
+            return None;
+        };
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+        assert_eq!(line, "held\n");
+        Some(Self(child))
+    }
+
+    fn let_go(mut self) {
+        drop(self.0.stdin.take());
+        self.0.wait().unwrap();
+    }
+}
+
 #[test]
 fn accounts_that_another_program_is_changing_are_left_alone() {
     let world = worlds::accounts();
-    let lock = world.at("/etc/.pwd.lock");
-    let hold = "import fcntl,sys,time\nf=open(sys.argv[1],'r+')\nfcntl.lockf(f,fcntl.LOCK_EX)\nprint('held',flush=True)\nsys.stdin.read()";
-    let child = std::process::Command::new("python3")
-        .args(["-c", hold])
-        .arg(&lock)
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn();
-    let Ok(mut child) = child else {
-        eprintln!("skipped: there is no python3 to hold the lock with");
-        return;
-    };
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
-    assert_eq!(line, "held\n");
+    let Some(holder) = Holder::of(&world.at("/etc/.pwd.lock")) else { return };
     let before = world.snapshot();
     let report = world.apply_plan(&world.plan(), Consent::default(), &NoFaults).unwrap();
     assert!(matches!(result(&report), StepResult::Stale { why } if why.contains("lock")), "{report:?}");
     assert_same(&world.snapshot(), &before, "refused");
-    drop(child.stdin.take());
-    child.wait().unwrap();
+    holder.let_go();
     let resumed = world.resume(&report.run, &NoFaults).unwrap();
     assert_eq!(resumed.state, RunState::Applied, "{resumed:?}");
+}
+
+/// A crash between the exchange of an account file and its outcome was put in order without the lock that the step itself had held.
+#[test]
+fn accounts_are_put_in_order_after_a_crash_only_under_their_lock() {
+    let world = worlds::accounts();
+    let cut = |point| world.apply_plan(&world.plan(), Consent::default(), &CutAt::new(point));
+    let Err(ApplyError::Cut) = cut(20) else { panic!() };
+    let id = world.last().id().clone();
+    assert!(world.last().dangling().is_some(), "the cut is in the midst of a step");
+    let Some(holder) = Holder::of(&world.at("/etc/.pwd.lock")) else { return };
+    let before = world.snapshot();
+    let refused = world.resume(&id, &NoFaults);
+    assert!(matches!(refused, Err(ApplyError::Io { .. })), "{refused:?}");
+    assert_same(&world.snapshot(), &before, "refused");
+    holder.let_go();
+    assert_eq!(world.resume(&id, &NoFaults).unwrap().state, RunState::Applied);
+}
+
+/// Whoever listed the runs had the lock for a moment, and an `apply` at that moment was told that somebody else is at work.
+#[test]
+fn looking_at_the_runs_refuses_no_writer() {
+    let world = one_shell();
+    let runs = world.runs();
+    let held = runs.lock().unwrap();
+    let reader = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        drop(held);
+    });
+    world.apply();
+    reader.join().unwrap();
 }
 
 #[test]

@@ -467,10 +467,14 @@ fn see(folder: &Path, prefix: &[u8], all: &mut Snapshot) {
             }
             FileKind::Symlink => {
                 let points_to = look::read_link(&dir, &name).unwrap().as_bytes().to_vec();
-                all.insert(path, seen(&meta, points_to));
+                let mut seen = seen(&meta, points_to);
+                seen.xattrs = look::xattrs_at(&dir, &name).0;
+                all.insert(path, seen);
             }
             _ => {
-                all.insert(path, seen(&meta, Vec::new()));
+                let mut seen = seen(&meta, Vec::new());
+                seen.xattrs = look::xattrs_at(&dir, &name).0;
+                all.insert(path, seen);
             }
         }
     }

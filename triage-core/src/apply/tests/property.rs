@@ -33,7 +33,7 @@ fn file() -> impl Strategy<Value = File> {
     )
 }
 
-fn build(mut world: World, files: &[File], pinned_folder: Option<usize>) -> World {
+pub(super) fn build(mut world: World, files: &[File], pinned_folder: Option<usize>) -> World {
     let mut pins = Vec::new();
     for (number, file) in files.iter().enumerate() {
         let folder = ["/var/www", "/var/www/b", "/etc/x"][file.folder];
@@ -85,7 +85,11 @@ pub(super) fn plans() -> impl Strategy<Value = (Vec<File>, Option<usize>, Option
 
 /// Builds, applies up to the cut, and undoes it.
 pub(super) fn check(world: World, files: &[File], pinned_folder: Option<usize>, cut: Option<u64>) {
-    let world = build(world, files, pinned_folder);
+    check_built(&build(world, files, pinned_folder), cut);
+}
+
+/// Applies up to the cut, and undoes it.
+pub(super) fn check_built(world: &World, cut: Option<u64>) {
     let before = world.snapshot();
     let plan = world.plan();
     let applied = world.apply_plan(&plan, Consent::default(), &CutAt::new(cut.unwrap_or(u64::MAX)));

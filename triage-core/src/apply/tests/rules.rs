@@ -263,3 +263,30 @@ fn without_exchange_edits_work_and_are_resumed_and_undone_from_anywhere() {
     }
     assert!(points > 30, "{points}");
 }
+
+/// The key that somebody was given first is left out of the plan, and what was safe with it is not any more.
+#[test]
+fn part_of_a_plan_that_takes_the_last_way_to_log_in_is_refused_as_a_whole() {
+    const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExampleExampleExampleExam";
+    let mut world = World::empty();
+    world.file("/etc/passwd", b"root:x:0:0::/root:/bin/bash\nadam:x:1:1::/home/adam:/bin/sh\n", 0o644, (0, 0));
+    world.file("/etc/shadow", b"root:!:1::::::\nadam:$6$x$y:1::::::\n", 0o640, (0, 42));
+    world.file("/etc/ssh/sshd_config", b"UsePAM yes\nPermitRootLogin prohibit-password\n", 0o600, (0, 0));
+    world.file("/root/.ssh/authorized_keys", b"# none yet\n", 0o600, (0, 0));
+    let line = RawText::from(format!("ssh-ed25519 {KEY} responder").as_str());
+    world.step(Action::EditFile {
+        path: EvidencePath::new("/root/.ssh/authorized_keys").unwrap(),
+        edits: vec![crate::action::LineEdit::Ensure { line }],
+    });
+    world.lock_account("/etc/shadow", "adam");
+    let before = world.snapshot();
+    let part = world.plan().only(&[2]).unwrap();
+    let refused = world.apply_plan(&part, Consent::default(), &NoFaults);
+    let Err(ApplyError::Blocked { steps }) = &refused else { panic!("{refused:?}") };
+    assert!(steps[0].why.contains("log in"), "{steps:?}");
+    assert_same(&world.snapshot(), &before, "refused");
+    let run = world.apply();
+    assert_eq!(run.state, RunState::Applied, "{run:?}");
+    let undone = world.rollback(&run.run);
+    assert_eq!(undone.state, RunState::Applied, "{undone:?}");
+}

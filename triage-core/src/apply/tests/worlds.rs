@@ -57,6 +57,14 @@ fn fill_specials(world: &mut World) {
         change::set_mode_at(&dir, name.as_bytes(), mode).unwrap();
     }
     assert!(fs::symlink_metadata(world.at("/var/www/html/node")).unwrap().file_type().is_char_device());
+    // What is no file has no `user.*`; where the kernel or file system allows none at all, the rest still holds.
+    for (name, attribute) in
+        [("s.txt", "trusted.note"), ("t", "security.note"), ("fifo", "trusted.note"), ("node", "security.note")]
+    {
+        if change::set_xattr_at(&dir, name.as_bytes(), attribute, b"kept\xff").is_err() {
+            eprintln!("no `{attribute}` here on `{name}`");
+        }
+    }
     for name in ["s.txt", "t", "fifo", "socket", "node"] {
         world.quarantine_special(&format!("/var/www/html/{name}"));
     }
@@ -154,9 +162,14 @@ pub(super) fn accounts() -> World {
 fn fill_accounts(world: &mut World) {
     let passwd = b"root:x:0:0::/root:/bin/bash\neve:x:0:0::/root:/bin/bash\nwww:x:0:33::/var/www:/bin/sh\n";
     world.file("/etc/passwd", passwd, 0o644, (0, 0));
-    world.file("/etc/shadow", b"root:$6$a:1::::::\neve:$6$b:1::::::\nwww:*:1::::::\n", 0o640, (0, 42));
-    world.file("/etc/group", b"root:x:0:\nsudo:x:27:adam,eve\n", 0o644, (0, 0));
-    world.file("/etc/gshadow", b"root:*::\nsudo:*:eve:adam,eve\n", 0o640, (0, 42));
+    world.file(
+        "/etc/shadow",
+        b"root:$6$a:1::::::\neve:$6$b:1::::::\nwww:*:1::::::\nadm:$6$c:1::::::\n",
+        0o640,
+        (0, 42),
+    );
+    world.file("/etc/group", b"root:x:0:\nsudo:x:27:adam,eve\nlp:x:7:eve\n", 0o644, (0, 0));
+    world.file("/etc/gshadow", b"root:*::\nsudo:*:eve:adam,eve\nlp:!::eve\n", 0o640, (0, 42));
     world.file("/etc/.pwd.lock", b"", 0o600, (0, 0));
     let (eve, sudo) = (RawText::from("eve"), RawText::from("sudo"));
     world.lock_account("/etc/shadow", "eve");
@@ -174,6 +187,16 @@ fn fill_accounts(world: &mut World) {
         from: Some(RawText::from("www:(password):0:33::/var/www:/bin/sh")),
         to: RawText::from("www:(password):33:33::/var/www:/usr/sbin/nologin"),
     });
+    // What the copies of the other files say of it, in each of them.
+    let restored = [
+        ("/etc/shadow", "adm", "adm:(password):1::::::", "adm:*:1::::::"),
+        ("/etc/group", "lp", "lp:(password):7:eve", "lp:(password):7:"),
+        ("/etc/gshadow", "lp", "lp:(password)::eve", "lp:(password)::"),
+    ];
+    for (file, name, from, to) in restored {
+        let (name, from, to) = (RawText::from(name), Some(RawText::from(from)), RawText::from(to));
+        world.step(Action::RestoreAccount { path: path(file), name, from, to });
+    }
     world.step(Action::ExpireAccount { path: path("/etc/shadow"), name: RawText::from("www") });
     world.settle_times();
 }
@@ -220,7 +243,7 @@ fn fill_copies(world: &mut World) {
         meta.mtime = Some(Timestamp::new(1_600_000_000, 5));
         let to = State::Present(Box::new(Present { meta, sha256: Some(Digest::of(&content)) }));
         let from = world.state_of(name);
-        world.step(Action::RestoreFile { path: path(name), from, to, origin: "good".to_owned() });
+        world.step(Action::RestoreFile { path: path(name), from, to, origin: "good".to_owned(), source_sha256: None });
     }
     world.good = Some(source);
     world.settle_times();

@@ -9,6 +9,7 @@
 mod authority;
 mod check;
 mod finding;
+mod genuine;
 mod layout;
 mod object;
 mod report;
@@ -18,6 +19,7 @@ mod standing;
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr)]
 mod tests;
 
+pub use genuine::{holds_keys, places};
 pub(super) use object::class;
 pub use report::{FORMAT_VERSION, KeyPlaces, ModulesReport, modules_json, modules_jsonl};
 pub use signer::{SignatureState, SignatureVerdict, Signer, SignerError, Signers, Signs};

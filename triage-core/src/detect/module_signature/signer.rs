@@ -194,7 +194,8 @@ impl SignatureVerdict {
         Self { state, key: None, signer: None, hash: None, made: None, detail: None }
     }
 
-    pub(super) fn is_good(&self) -> bool {
+    /// Says whether it is by a pinned key and over this text.
+    pub fn is_good(&self) -> bool {
         self.state == SignatureState::Good
     }
 

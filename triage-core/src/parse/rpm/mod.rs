@@ -6,10 +6,12 @@
 //! The database lies on the host, and who has root there can write it; nothing here checks a signature.
 
 mod bdb;
+mod file;
 mod header;
 mod key;
 mod ndb;
 
+pub use file::{FileError, PackageFile, is_rpm, read as read_file};
 pub use header::{Algorithm, FileFlags, PackagedFile};
 
 use super::Limits;

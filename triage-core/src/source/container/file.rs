@@ -55,6 +55,21 @@ impl At for File {
     }
 }
 
+/// Bytes that are in memory already.
+#[derive(Debug)]
+struct Memory(Arc<[u8]>);
+
+impl At for Memory {
+    fn read_at(&self, buffer: &mut [u8], place: u64) -> io::Result<usize> {
+        let rest = usize::try_from(place).ok().and_then(|place| self.0.get(place..)).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        if let (Some(to), Some(from)) = (buffer.get_mut(..count), rest.get(..count)) {
+            to.copy_from_slice(from);
+        }
+        Ok(count)
+    }
+}
+
 /// An open file, or what is in it, that any number of readers read, each at its own place.
 #[derive(Clone, Debug)]
 pub(crate) struct Backing {
@@ -82,6 +97,12 @@ impl Backing {
     /// What lies inside a file: its reader, and how long it is.
     pub(super) fn within(bytes: impl At + 'static, len: u64) -> Self {
         Self { bytes: Arc::new(bytes), begin: 0, len, read: Arc::new(AtomicU64::new(0)), tap: None }
+    }
+
+    /// What is in memory.
+    pub(super) fn memory(bytes: Arc<[u8]>) -> Self {
+        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        Self::within(Memory(bytes), len)
     }
 
     /// Bytes in it when it was opened.

@@ -232,6 +232,19 @@ impl Container {
         }
     }
 
+    /// The container that is a part of bytes in memory; `path` is what it is called.
+    ///
+    /// # Errors
+    /// As [`Container::open`].
+    pub(crate) fn in_memory(
+        path: &Path,
+        bytes: std::sync::Arc<[u8]>,
+        part: Range<u64>,
+    ) -> Result<Self, ContainerError> {
+        let backing = Backing::memory(bytes).part(part.start, part.end.saturating_sub(part.start));
+        Self::of(path, backing, &Identities::default())
+    }
+
     fn of(path: &Path, mut backing: Backing, identities: &Identities) -> Result<Self, ContainerError> {
         let what = escape(path.as_os_str().as_bytes());
         let io = |source| ContainerError::Io { doing: "opening", what: what.clone(), source };
