@@ -67,7 +67,7 @@ impl Default for DatabaseOptions {
             scratch: None,
             statement_time: Duration::from_secs(10),
             total_time: Duration::from_secs(90),
-            start_time: Duration::from_secs(60),
+            start_time: Duration::from_mins(1),
             chunk: 5_000,
             max_rows: 200_000,
             max_calls: 5_000_000,
@@ -92,12 +92,11 @@ fn zone(source: &dyn Source) -> Option<LocalZone> {
     let Some(meta) = source.metadata(&place).ok()? else {
         return source.kind().is_host().then(LocalZone::utc);
     };
-    let bytes = match source.read(&place, MOST) {
-        Ok(Some(bytes)) => Some(bytes),
-        _ => {
-            let target = EvidencePath::new(meta.link_target.as_ref()?.as_bytes()).ok()?;
-            source.read(&target, MOST).ok().flatten()
-        }
+    let bytes = if let Ok(Some(bytes)) = source.read(&place, MOST) {
+        Some(bytes)
+    } else {
+        let target = EvidencePath::new(meta.link_target.as_ref()?.as_bytes()).ok()?;
+        source.read(&target, MOST).ok().flatten()
     };
     LocalZone::from_tzif(&bytes?)
 }

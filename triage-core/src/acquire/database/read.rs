@@ -143,26 +143,24 @@ impl Reading<'_> {
         let is_newest_first = table_name == b"cel";
         let (order, beyond) = if is_newest_first { (" DESC", "<") } else { ("", ">") };
         let by: Vec<String> = key.iter().map(|(_, name)| format!("{name}{order}")).collect();
-        let list: Vec<&str> = key.iter().map(|(_, name)| name.as_str()).collect();
-        let (mut last, mut count): (Option<Vec<Option<Vec<u8>>>>, u64) = (None, 0);
+        let key_names: Vec<&str> = key.iter().map(|(_, name)| name.as_str()).collect();
+        let (mut reached, mut count): (Option<Row>, u64) = (None, 0);
         loop {
             if self.is_late() {
                 return self.gap(GapReason::LimitReached, format!("{what}: the time was up after {count} rows"), sink);
             }
             let chunk = if key.is_empty() { self.options.max_rows.saturating_add(1) } else { self.options.chunk };
-            let mut statement = format!("SELECT {columns} FROM {from}");
-            if let Some(last) = &last {
+            let mut beyond_last = String::new();
+            if let Some(last) = &reached {
                 let values: Option<Vec<String>> = last.iter().map(|value| literal(value.as_deref()?)).collect();
                 let Some(values) = values else {
                     let detail = format!("{what}: a key that no statement can have, after {count} rows");
                     return self.gap(GapReason::Unreadable, detail, sink);
                 };
-                statement.push_str(&format!(" WHERE ({}) {beyond} ({})", list.join(", "), values.join(", ")));
+                beyond_last = format!(" WHERE ({}) {beyond} ({})", key_names.join(", "), values.join(", "));
             }
-            if !by.is_empty() {
-                statement.push_str(&format!(" ORDER BY {}", by.join(", ")));
-            }
-            statement.push_str(&format!(" LIMIT {chunk}"));
+            let sorted = if by.is_empty() { String::new() } else { format!(" ORDER BY {}", by.join(", ")) };
+            let statement = format!("SELECT {columns} FROM {from}{beyond_last}{sorted} LIMIT {chunk}");
             let begin = Instant::now();
             let (mut read, mut has_stopped) = (0, false);
             let (origin, most) = (self.origin, self.options.max_rows);
@@ -173,7 +171,7 @@ impl Reading<'_> {
                     return ControlFlow::Break(());
                 }
                 let at_key = |(at, _): &(usize, String)| row.get(*at).cloned().flatten();
-                last = (!key.is_empty()).then(|| key.iter().map(at_key).collect());
+                reached = (!key.is_empty()).then(|| key.iter().map(at_key).collect());
                 give(&shape, &origin, row, &mut totals.rows, sink).inspect_break(|| has_stopped = true)
             });
             if has_stopped {
@@ -215,7 +213,7 @@ impl Reading<'_> {
                     format!("SELECT calldate FROM {from}{condition} ORDER BY calldate DESC LIMIT {chunk}, 1");
                 match self.client.all(&statement, 1) {
                     Ok(rows) => {
-                        since = rows.into_iter().next().and_then(|row| literal(fields::<1>(row)[0].as_deref()?))
+                        since = rows.into_iter().next().and_then(|row| literal(fields::<1>(row)[0].as_deref()?));
                     }
                     Err(error) => return self.tell(&error, &what, sink),
                 }

@@ -65,7 +65,7 @@ impl Pbx {
             .arg(format!("--socket={}", folder.path().join("var/lib/mysql/s").display()))
             .arg(format!("--log-error={}", folder.path().join("var/lib/mysql/log.err").display())));
         let pbx = Self { child, folder };
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         while std::os::unix::net::UnixStream::connect(pbx.socket()).is_err() {
             assert!(Instant::now() < end, "the server does not start: {}", pbx.log());
             std::thread::sleep(Duration::from_millis(50));

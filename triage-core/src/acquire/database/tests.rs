@@ -6,6 +6,7 @@ use crate::model::{CallRecord, Clock, DatabaseFrom, DatabaseRow, DatabaseTable, 
 use crate::source::{DirectorySource, Observation, SourceKind};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -130,8 +131,6 @@ fn the_running_server_a_copy_of_its_files_and_a_dump_give_the_same_rows() {
         scratch: Some(folder.path().to_owned()),
         ..DatabaseOptions::default()
     };
-    std::os::unix::fs::chown(folder.path(), None, None).unwrap();
-    use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let copy = of_copy(&pbx, options);
     assert_eq!(copy.gaps, []);
@@ -143,7 +142,9 @@ fn the_running_server_a_copy_of_its_files_and_a_dump_give_the_same_rows() {
     // The server's own routines are in no dump, and the bodies of routines are cut out of statements there.
     let is_of_dump = |name: &&String| !name.contains("ROUTINE_SCHEMA=mysql");
     from_dump.retain(|name, _| is_of_dump(&name));
-    assert_eq!(rows.keys().filter(is_of_dump).collect::<Vec<_>>(), from_dump.keys().collect::<Vec<_>>());
+    let missing: Vec<_> = rows.keys().filter(is_of_dump).filter(|name| !from_dump.contains_key(*name)).collect();
+    let more: Vec<_> = from_dump.keys().filter(|name| !rows.contains_key(*name)).collect();
+    assert!(missing.is_empty() && more.is_empty(), "missing {missing:#?}, more {more:#?}");
     for (name, row) in rows.iter().filter(|(name, _)| is_of_dump(name)) {
         if row.database.as_bytes() != b"information_schema" {
             assert_eq!(Some(row), from_dump.get(name), "{name}");
@@ -229,10 +230,10 @@ fn calls_come_newest_first_in_pieces_and_an_end_is_a_gap() {
 fn a_view_in_the_place_of_a_table_is_not_run() {
     let Some(pbx) = Pbx::start() else { return };
     pbx.sql(
-        "USE asterisk; DROP TABLE manager; DELIMITER //
-        CREATE FUNCTION slow() RETURNS INT BEGIN DO SLEEP(100); RETURN 1; END //
-        DELIMITER ;
-        CREATE VIEW manager AS SELECT slow() AS name;",
+        "USE asterisk; DROP TABLE manager;\nDELIMITER //
+CREATE FUNCTION slow() RETURNS INT BEGIN DO SLEEP(100); RETURN 1; END //
+DELIMITER ;
+CREATE VIEW manager AS SELECT slow() AS name;",
     );
     let begin = Instant::now();
     let seen = live(&pbx, &pbx.options());

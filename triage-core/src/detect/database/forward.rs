@@ -35,12 +35,12 @@ enum Reach {
 
 /// Where a number leads. Prefixes that get a line (`9`, `0`) and signs between digits do not count.
 fn reach(text: &[u8]) -> Reach {
+    const PREFIXES: [&[u8]; 6] = [b"00", b"011", b"9011", b"900", b"000", b"810"];
     let is_international_by_sign = text.trim_ascii().starts_with(b"+");
     let digits: Vec<u8> = text.iter().copied().filter(u8::is_ascii_digit).collect();
     if digits.len() < OUTSIDE_DIGITS || text.iter().any(u8::is_ascii_alphabetic) {
         return Reach::Inside;
     }
-    const PREFIXES: [&[u8]; 6] = [b"00", b"011", b"9011", b"900", b"000", b"810"];
     let is_abroad = digits.len() >= 10 && PREFIXES.iter().any(|prefix| digits.starts_with(prefix));
     if is_international_by_sign || is_abroad { Reach::Abroad } else { Reach::Outside }
 }

@@ -231,7 +231,7 @@ fn a_dump_that_lies_about_weighs_less_than_the_database() {
     assert_eq!(found(PLANTS[0].0).iter().find(|other| other.rule == finding.rule).unwrap().id, finding.id);
 }
 
-/// The bytes of an SQLite database that these statements make.
+/// The bytes of a database of `SQLite` that these statements make.
 fn sqlite(sql: &str) -> Vec<u8> {
     let mut connection = rusqlite::Connection::open_in_memory().unwrap();
     connection.execute_batch(sql).unwrap();

@@ -14,7 +14,7 @@ use crate::model::{
 use crate::parse::local_time::LocalZone;
 use std::borrow::Cow;
 
-pub(crate) use program::{Event, Function, Plugin, Routine, Trigger};
+pub(crate) use program::{Event, Function, Plugin, Routine, Trigger, is_servers_own};
 
 /// The longest value that is kept, in bytes; the rest of a longer one is left out, and the record's reader sees it by the length.
 pub const LONGEST_VALUE: usize = 256 << 10;
@@ -245,7 +245,7 @@ impl Shape {
                 Some(Record::Call(Box::new(call)))
             }
             Kind::Accounts => grant::account(&self.columns, &values)
-                .map(|columns| self.row(origin, line, &[b"mysql", b"user"], columns, &[0, 1])),
+                .map(|columns| keyed(origin, line, &[b"mysql", b"user"], columns, &[0, 1])),
             Kind::Routines => program::of_proc(&self.columns, &values).map(|routine| routine.record(origin, line)),
             Kind::Events => program::of_event(&self.columns, &values).map(|event| event.record(origin, line)),
             Kind::Rows(rules) => {
@@ -263,7 +263,7 @@ impl Shape {
                 let columns =
                     self.columns.iter().zip(shown).map(|(name, value)| DatabaseColumn { name: name.clone(), value });
                 let names = [self.database.as_bytes(), self.table.as_bytes()];
-                Some(self.row(origin, line, &names, columns.collect(), &self.key))
+                Some(keyed(origin, line, &names, columns.collect(), &self.key))
             }
         }
     }
@@ -284,18 +284,18 @@ impl Shape {
             _ => true,
         }
     }
+}
 
-    fn row(
-        &self,
-        origin: &Origin<'_>,
-        line: Option<u64>,
-        names: &[&[u8]; 2],
-        columns: Vec<DatabaseColumn>,
-        key: &[usize],
-    ) -> Record {
-        let key: Vec<DatabaseColumn> = key.iter().filter_map(|&at| columns.get(at).cloned()).collect();
-        row(origin, line, names, columns, key)
-    }
+/// A row that the columns at these places name.
+fn keyed(
+    origin: &Origin<'_>,
+    line: Option<u64>,
+    names: &[&[u8]; 2],
+    columns: Vec<DatabaseColumn>,
+    key: &[usize],
+) -> Record {
+    let key: Vec<DatabaseColumn> = key.iter().filter_map(|&at| columns.get(at).cloned()).collect();
+    row(origin, line, names, columns, key)
 }
 
 /// A row; one without a key gets the digest that names it.
@@ -366,7 +366,9 @@ fn known_key(table: &[u8]) -> &'static [&'static str] {
     match table {
         b"ampusers" => &["username"],
         b"admin" => &["variable"],
-        b"cron_jobs" | b"modules" | b"userman_users" | b"userman_groups" | b"arimanager" | b"cel" => &["id"],
+        b"cron_jobs" | b"modules" | b"userman_users" | b"userman_groups" | b"arimanager" | b"cel" | b"devices" => {
+            &["id"]
+        }
         b"cronmanager" => &["module", "id"],
         b"freepbx_settings" => &["keyword"],
         b"userman_users_settings" => &["uid", "module", "key"],
@@ -377,7 +379,6 @@ fn known_key(table: &[u8]) -> &'static [&'static str] {
         b"ucp_sessions" => &["session"],
         b"findmefollow" | b"ringgroups" => &["grpnum"],
         b"users" => &["extension"],
-        b"devices" => &["id"],
         b"incoming" => &["cidnum", "extension"],
         _ if table.starts_with(b"kvstore_") => &["key", "id"],
         _ => &[],

@@ -136,9 +136,17 @@ impl Row<'_> {
     }
 }
 
+/// The database of the server's own views and routines, which are in every one and tell nothing.
+pub(crate) fn is_servers_own(database: &[u8]) -> bool {
+    database == b"sys"
+}
+
 /// A row of `mysql.proc`.
 pub(super) fn of_proc(columns: &[RawText], values: &[Option<Vec<u8>>]) -> Option<Routine> {
     let row = Row { columns, values };
+    if row.get("db").is_some_and(|database| is_servers_own(&database)) {
+        return None;
+    }
     Some(Routine {
         database: row.get("db")?,
         name: row.get("name")?,

@@ -25,17 +25,17 @@ impl Rule {
         match (table, column.as_slice()) {
             (b"ampusers", b"password_sha1") | (b"userman_users", b"password") => Self::Secret(SecretKind::PasswordHash),
             (b"ucp_sessions", b"session") | (b"api_auth_codes", b"code") => Self::Secret(SecretKind::Token),
-            (b"api_applications", b"client_secret") => Self::Secret(SecretKind::Key),
-            // Credentials of other machines, and how they are reached: names only.
-            (b"kvstore_FreePBX_modules_Filestore", b"val") => Self::Secret(SecretKind::Key),
-            (b"freepbx_settings", b"value" | b"defaultval") => Self::named_by(b"keyword", place),
-            (b"sip" | b"pjsip" | b"iax" | b"dahdi" | b"sipsettings" | b"iaxsettings", b"data") => {
+            // Of the Filestore: credentials of other machines, and how they are reached. Names only.
+            (b"api_applications", b"client_secret") | (b"kvstore_FreePBX_modules_Filestore", b"val") => {
+                Self::Secret(SecretKind::Key)
+            }
+            (b"freepbx_settings", b"value" | b"defaultval")
+            | (b"sip" | b"pjsip" | b"iax" | b"dahdi" | b"sipsettings" | b"iaxsettings" | b"queues_details", b"data") => {
                 Self::named_by(b"keyword", place)
             }
-            (b"userman_users_settings" | b"userman_groups_settings", b"val") => Self::named_by(b"key", place),
+            (b"userman_users_settings" | b"userman_groups_settings", b"val")
+            | (b"backup_details" | b"backup_items", b"value") => Self::named_by(b"key", place),
             (b"admin", b"value") => Self::named_by(b"variable", place),
-            (b"queues_details", b"data") => Self::named_by(b"keyword", place),
-            (b"backup_details" | b"backup_items", b"value") => Self::named_by(b"key", place),
             _ if table.starts_with(b"kvstore_") && column == b"val" => Self::named_by(b"key", place),
             // Whether it is a hash says another column, and a password may be in it at any rate.
             (_, b"password_format") => Self::Text,

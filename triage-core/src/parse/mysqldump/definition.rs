@@ -8,6 +8,10 @@ const MAX_TOKENS: usize = 200_000;
 /// The most columns that a table can have (MariaDB's limit is 4096).
 const MAX_COLUMNS: usize = 4096;
 
+/// What the body of a routine begins with.
+const BODIES: [&str; 12] =
+    ["BEGIN", "RETURN", "SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "CALL", "SET", "IF", "EXECUTE", "DO"];
+
 /// A piece of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
@@ -229,9 +233,12 @@ impl Statement<'_> {
         let mut definer = Vec::new();
         loop {
             match self.peek()? {
+                // Also of `SQL SECURITY DEFINER`.
                 token if token.is("DEFINER") => {
                     self.at += 1;
-                    self.mark(b'=');
+                    if !self.mark(b'=') {
+                        continue;
+                    }
                     definer = self.take_name()?;
                     if self.mark(b'@') {
                         definer.push(b'@');
@@ -462,9 +469,6 @@ impl Statement<'_> {
         }
         self.at = begin;
         // What stands before the body: the type of the result, and properties.
-        const BODIES: [&str; 12] = [
-            "BEGIN", "RETURN", "SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "CALL", "SET", "IF", "EXECUTE", "DO",
-        ];
         while self.peek().is_some_and(|token| !BODIES.iter().any(|word| token.is(word))) {
             self.at += 1;
         }

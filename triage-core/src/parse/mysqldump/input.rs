@@ -86,7 +86,7 @@ impl<'a> Input<'a> {
         let rest = self.window();
         let end = rest.iter().position(|&byte| stops(byte)).unwrap_or(rest.len());
         let piece = rest.get(..end).unwrap_or_default();
-        let lines = piece.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        let lines = piece.split(|&byte| byte == b'\n').skip(1).count() as u64;
         out(piece);
         self.at += end;
         self.line += lines;

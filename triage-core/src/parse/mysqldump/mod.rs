@@ -10,7 +10,7 @@ mod input;
 mod value;
 
 use super::Limits;
-use super::database::{Event, Function, Plugin, Routine, Trigger};
+use super::database::{Event, Function, Plugin, Routine, Trigger, is_servers_own};
 use super::database::{Origin, Shape, TableFacts};
 use crate::model::DatabaseFrom;
 use crate::model::{EvidencePath, Gap, GapReason, Outcome, Record, escape};
@@ -118,6 +118,7 @@ struct Known {
     was_cut: bool,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one reading")]
 struct Dump<'a> {
     origin: Origin<'a>,
     input: Input<'a>,
@@ -249,6 +250,7 @@ impl Dump<'_> {
     /// Passes over a remark to the end of its line. The head of a dump of one database names it nowhere else.
     fn remark(&mut self, may_name: bool) {
         const LONGEST: usize = 1024;
+        const NAME: &[u8] = b"Database: ";
         let mut text = Vec::new();
         while self.input.peek().is_some_and(|byte| byte != b'\n') {
             self.input.run(|byte| byte == b'\n', &mut |piece| {
@@ -256,7 +258,6 @@ impl Dump<'_> {
                 text.extend(piece.get(..room).unwrap_or(piece));
             });
         }
-        const NAME: &[u8] = b"Database: ";
         if may_name
             && self.database.is_empty()
             && text.starts_with(b"-- Host: ")
@@ -374,6 +375,7 @@ impl Dump<'_> {
 
     /// `SET sql_mode = '…'` says whether a backslash is one. A variable in its place brings the mode from before back.
     fn mode(&mut self, text: &[u8]) {
+        const NONE: &[u8] = b"NO_BACKSLASH_ESCAPES";
         let tokens = definition::tokens(text, self.has_backslashes);
         let mut tokens = tokens.iter().map(|(token, _, _)| token).peekable();
         let mut previous = None;
@@ -385,7 +387,6 @@ impl Dump<'_> {
                 match tokens.next() {
                     Some(Token::Text(mode) | Token::Name(mode)) => {
                         let mode = mode.to_ascii_uppercase();
-                        const NONE: &[u8] = b"NO_BACKSLASH_ESCAPES";
                         self.had_backslashes = self.has_backslashes;
                         self.has_backslashes = !mode.windows(NONE.len()).any(|part| part == NONE);
                     }
@@ -400,6 +401,7 @@ impl Dump<'_> {
     fn define(&mut self, definition: Definition, line: u64) {
         let (origin, database, line) = (self.origin, self.database.clone(), Some(line));
         match definition {
+            Definition::Trigger { .. } | Definition::Routine { .. } if is_servers_own(&database) => {}
             Definition::Database(name) => self.database = name,
             Definition::Table(table) => {
                 let place = (table.database.clone().unwrap_or(database), table.name.clone());
@@ -500,8 +502,7 @@ impl Dump<'_> {
         while self.input.peek().is_some_and(|byte| byte.is_ascii_alphabetic()) {
             let name = self.name().unwrap_or_default();
             match name.to_ascii_uppercase().as_slice() {
-                b"INTO" => {}
-                b"IGNORE" | b"LOW_PRIORITY" | b"DELAYED" | b"HIGH_PRIORITY" => {}
+                b"INTO" | b"IGNORE" | b"LOW_PRIORITY" | b"DELAYED" | b"HIGH_PRIORITY" => {}
                 _ => {
                     first = Some(name);
                     break;

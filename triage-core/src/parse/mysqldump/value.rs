@@ -103,7 +103,9 @@ fn word(dump: &mut Dump<'_>, cap: usize) -> Result<(Option<Vec<u8>>, usize), &'s
                 }
                 let has_backslashes = dump.has_backslashes;
                 quoted(&mut dump.input, has_backslashes, &mut |piece| {
-                    piece.iter().for_each(|&byte| push(byte, &mut out))
+                    for &byte in piece {
+                        push(byte, &mut out);
+                    }
                 });
             }
             b'0' if depth == 0 && out.starts_with(b"_") => {
