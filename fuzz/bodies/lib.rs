@@ -39,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     target("rpm", parser::rpm, 1800),
     target("sqlite", parser::sqlite, 1200),
     target("login", parser::login, 3000),
+    target("mysqldump", parser::mysqldump, 1500),
     target("module_sig", parser::module_sig, 1500),
     target("web_config", parser::web_config, 1500),
     target("sudoers", parser::sudoers, 1800),

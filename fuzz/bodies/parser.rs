@@ -83,6 +83,7 @@ pub(super) const PLACES: &[(&str, &str)] = &[
     ("history_shell", "/root/.psql_history"),
     ("history_shell", "/root/.rediscli_history"),
     ("sqlite", "/var/lib/rpm/rpmdb.sqlite"),
+    ("mysqldump", "/root/backup.sql"),
 ];
 
 pub(super) fn path(text: &str) -> EvidencePath {
@@ -140,6 +141,48 @@ pub(super) fn sqlite(data: &[u8]) {
         2 => bounded(&parse::fail2ban::parse(&at, bytes, &LIMITS), bytes),
         3 => bounded(&parse::astdb::parse(&at, bytes, &LIMITS), bytes),
         _ => bounded(&parse::rpm::parse(&at, bytes, &LIMITS), bytes),
+    }
+}
+
+/// A dump, whole and as it comes in small pieces: that makes no difference, and a row is no more than what stands there.
+pub(super) fn mysqldump(data: &[u8]) {
+    use std::ops::ControlFlow;
+    use triage_core::model::DatabaseFrom;
+    use triage_core::parse::{database::Origin, mysqldump};
+    let at = path("/root/backup.sql");
+    let origin = Origin { path: &at, from: DatabaseFrom::Dump, zone: None };
+    let read = |reader: &mut dyn std::io::Read, budget| {
+        let mut records = Vec::new();
+        let gaps = mysqldump::each(&origin, reader, budget, &mut |record| {
+            records.push(record);
+            ControlFlow::Continue(())
+        });
+        (records, gaps)
+    };
+    let whole = read(&mut &*data, u64::MAX);
+    assert!(whole.0.len() <= data.len(), "{} records of {} bytes", whole.0.len(), data.len());
+    gaps(whole.1.len(), data);
+    let mut pieces = data.chunks(3);
+    let mut rest: &[u8] = &[];
+    let mut slowly = std::io::BufReader::with_capacity(1, Pieces(&mut pieces, &mut rest));
+    assert_eq!(whole, read(&mut slowly, u64::MAX), "how the bytes come makes a difference");
+    read(&mut &*data, data.len() as u64 / 2);
+    let _ = mysqldump::is_dump(data);
+}
+
+/// Gives a few bytes at a time.
+struct Pieces<'a, 'b>(&'a mut std::slice::Chunks<'b, u8>, &'a mut &'b [u8]);
+
+impl std::io::Read for Pieces<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.1.is_empty() {
+            *self.1 = self.0.next().unwrap_or_default();
+        }
+        let count = self.1.len().min(buffer.len());
+        let (now, later) = self.1.split_at(count);
+        buffer[..count].copy_from_slice(now);
+        *self.1 = later;
+        Ok(count)
     }
 }
 

@@ -57,6 +57,12 @@ pub(super) fn chosen(
     let leave_out = own_inodes(session);
     let identities = keys::identities(identity, session)?;
     let volatile = acquire::Options::live(Arc::new(session.clock));
+    // A server of this machine, for evidence that has the files of one.
+    let database = acquire::DatabaseOptions {
+        servers: acquire::DatabaseOptions::installed_servers(),
+        scratch: Some(std::env::temp_dir()),
+        ..acquire::DatabaseOptions::default()
+    };
     let file = path.unwrap_or(&reading.root);
     if let Some(size) = fs::metadata(file).ok().filter(fs::Metadata::is_file).map(|found| found.len())
         && size > LARGE
@@ -72,6 +78,7 @@ pub(super) fn chosen(
         identities: Some(&identities),
         volatile: (!reading.no_volatile).then_some(&volatile),
         partition: reading.partition,
+        database: (!reading.no_volatile).then_some(&database),
         expected: reading.expect_sha256,
         network_mounts: reading.network_mounts,
     };

@@ -1,6 +1,6 @@
 //! The running host as a source: its files, and the records of what it is doing.
 
-use super::{Host, Options};
+use super::{Host, Options, database};
 use crate::model::{EvidencePath, FileMeta, RawText};
 use crate::parse::{Limits, passwd};
 use crate::source::{Inode, Item, Kept, Observation, Opened, Reach, Selection, Source, SourceError, SourceKind};
@@ -68,7 +68,15 @@ impl Source for LiveSource {
     }
 
     fn records(&self, sink: &mut dyn FnMut(Observation) -> ControlFlow<()>) -> Result<(), SourceError> {
-        Host::new(self.options.clone(), self.users()).observe(sink);
+        let mut flow = ControlFlow::Continue(());
+        Host::new(self.options.clone(), self.users()).observe(&mut |observation| {
+            flow = sink(observation);
+            flow
+        });
+        // ORDER: rows change slowest of all that is in no file.
+        if let Some(options) = self.options.database.as_ref().filter(|_| flow.is_continue()) {
+            let _ = database::observe(self.files.as_ref(), options, &self.options.clock, sink);
+        }
         Ok(())
     }
 

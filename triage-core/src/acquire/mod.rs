@@ -1,15 +1,17 @@
 //! The state of a running host that is in no file: processes, sockets, kernel modules, mounts, calls, firewall rules.
 //!
 //! It is read from `/proc` and `/sys` in order of volatility (RFC 3227), without the host's own programs, because an intruder may have
-//! exchanged them. There are two exceptions. Asterisk is asked over its control socket. The firewall's rules cannot be had from files, so
-//! the host's `iptables-save` and `nft` are run, and the digest of the program is kept with what it said ([`Program`]).
+//! exchanged them. There are three exceptions. Asterisk is asked over its control socket, and the database of a PBX over its own
+//! (`database`). The firewall's rules cannot be had from files, so the host's `iptables-save` and `nft` are run, and the digest of the program
+//! is kept with what it said ([`Program`]).
 //!
-//! It may touch kernel interfaces, the control socket and these programs. It never reads the memory of a process, never writes, sends no
+//! It may touch kernel interfaces, these sockets and these programs. It never reads the memory of a process, never writes, sends no
 //! signal to anything that it did not start itself, and never waits for longer than it says in [`Options`]: a process that waits for a
 //! dead disk makes everybody who asks for its arguments wait too.
 
 pub mod asterisk;
 mod command;
+mod database;
 mod folder;
 mod hidden;
 mod kernel;
@@ -22,6 +24,7 @@ mod tests;
 
 pub use asterisk::AsteriskError;
 pub use command::Program;
+pub use database::{DatabaseOptions, DumpSource, WithDatabase};
 pub use live::LiveSource;
 
 use crate::model::{Clock, EvidencePath, Gap, GapReason, RawText, Record, SystemValue, Timestamp};
@@ -49,6 +52,8 @@ pub struct Options {
     pub asterisk: Vec<PathBuf>,
     /// Programs of the host that are run.
     pub programs: Vec<Program>,
+    /// How the database of a PBX is asked; none to leave it alone.
+    pub database: Option<DatabaseOptions>,
     /// The longest wait for one answer of the kernel.
     pub patience: Duration,
     /// The longest wait for a program of the host or for Asterisk.
@@ -70,6 +75,7 @@ impl Options {
             sys: "/sys".into(),
             asterisk: asterisk::SOCKETS.map(Into::into).to_vec(),
             programs: Program::firewall(),
+            database: Some(DatabaseOptions::default()),
             patience: Duration::from_secs(2),
             command_time: Duration::from_secs(10),
             search_time: Duration::from_secs(10),

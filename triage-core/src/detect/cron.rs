@@ -104,7 +104,7 @@ impl Detector for CronDetector {
 }
 
 /// The rule for a sign, and how bad and sure it is.
-fn weigh(sign: &Sign) -> (&'static str, Severity, u8, &'static [&'static str]) {
+pub(super) fn weigh(sign: &Sign) -> (&'static str, Severity, u8, &'static [&'static str]) {
     match sign {
         Sign::DownloadsAndRuns => ("TR-CRON-0001", Severity::High, 85, &["T1105", "T1059.004"]),
         Sign::DecodesAndRuns => ("TR-CRON-0002", Severity::High, 90, &["T1140", "T1027"]),

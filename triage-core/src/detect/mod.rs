@@ -11,6 +11,7 @@ mod backup;
 mod baseline;
 mod cohort;
 mod cron;
+mod database;
 mod density;
 mod fraud;
 mod handler;
@@ -42,6 +43,7 @@ pub use backup::BackupDetector;
 pub use baseline::{Baseline, BaselineDetector, Part as BaselinePart};
 pub use cohort::CohortDetector;
 pub use cron::CronDetector;
+pub use database::DatabaseDetector;
 pub use density::DensityDetector;
 pub use fraud::FraudDetector;
 pub use indicator::{
@@ -292,6 +294,7 @@ impl Detectors {
             Box::new(AccountDetector::new(Arc::clone(&indicators))),
             Box::new(BackupDetector),
             Box::new(CronDetector::new(Arc::clone(&indicators))),
+            Box::new(DatabaseDetector::new(Arc::clone(&indicators))),
             Box::new(PlacementDetector),
             Box::new(NameDetector),
             Box::new(DensityDetector),

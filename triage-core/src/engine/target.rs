@@ -1,6 +1,6 @@
 //! What a path is, and how it is read.
 
-use crate::acquire::{self, LiveSource};
+use crate::acquire::{self, DatabaseOptions, DumpSource, LiveSource, WithDatabase};
 use crate::bundle::{self, BundleSource};
 use crate::collect::{self, Catalogue, Coverage, ProfileError, Scope};
 use crate::model::{Digest, EvidenceFile, EvidencePath, Gap, HostIdentity, PathError, escape};
@@ -72,6 +72,9 @@ pub struct Opening<'a> {
     pub volatile: Option<&'a acquire::Options>,
     /// The partition of a disk image that is the root; none for the one that looks like it.
     pub partition: Option<u32>,
+    /// How the files of a database server in the evidence are read, by a server of this machine on a copy; none to leave them alone. A live
+    /// host is asked as `volatile` says.
+    pub database: Option<&'a DatabaseOptions>,
     /// What the SHA-256 of the file has to be.
     pub expected: Option<Digest>,
     /// Goes into other machines' file systems too, where they are mounted.
@@ -89,6 +92,7 @@ impl<'a> Opening<'a> {
             identities: None,
             volatile: None,
             partition: None,
+            database: None,
             expected: None,
             network_mounts: false,
         }
@@ -161,8 +165,9 @@ impl Target {
     /// Finds out what the path is and opens it.
     ///
     /// A folder with `bagit.txt` is a bundle, one that has `etc/` is a host's root (also where another collector put it, up to three
-    /// folders down), any other is a part of the host whose root is named; a file is a bundle of ours, a disk image, a container image or
-    /// somebody else's archive.
+    /// folders down), any other is a part of the host whose root is named; a file is a bundle of ours, a disk image, a container image,
+    /// a dump of a database, or
+    /// somebody else's archive, or a dump of a database.
     ///
     /// # Errors
     /// [`TargetError`], which says what is wrong with which path.
@@ -178,6 +183,14 @@ impl Target {
     /// # Errors
     /// As [`Target::open`].
     pub fn open_with(opening: &Opening<'_>, choice: Choice<'_>) -> Result<Self, TargetError> {
+        let mut target = Self::open_files(opening, choice)?;
+        if let Some(options) = opening.database.filter(|_| target.source.kind() != SourceKind::Live) {
+            target.source = Box::new(WithDatabase::new(target.source, options.clone()));
+        }
+        Ok(target)
+    }
+
+    fn open_files(opening: &Opening<'_>, choice: Choice<'_>) -> Result<Self, TargetError> {
         let path = match opening.path {
             Some(path) => path,
             // An image can stand for the root of a host.
@@ -238,6 +251,9 @@ impl Target {
         if bundle::is_bundle_with(path, &identities) {
             return Self::open_bundle(path, opening);
         }
+        if let Some(dump) = DumpSource::at(path, shown(path))? {
+            return Self::open_dump(path, dump, opening);
+        }
         let archive = ArchiveSource::open_with(path, &identities)?;
         if ["/container.description", "/information.turtle"].iter().all(|mark| {
             EvidencePath::new(mark)
@@ -256,6 +272,22 @@ impl Target {
         let scope = Scope::everything();
         let notes = source.notes();
         Ok(Self { source, scope, asked: Selection::everything(), profile: None, host, evidence, notes, coverage: None })
+    }
+
+    /// A dump of a database: one file, and the rows in it.
+    fn open_dump(path: &Path, dump: DumpSource, opening: &Opening<'_>) -> Result<Self, TargetError> {
+        let digest = sha256_of(path).map_err(|source| TargetError::Io { path: shown(path), source })?;
+        let evidence = evidence(path, digest, opening)?;
+        Ok(Self {
+            scope: Scope::everything(),
+            asked: Selection::everything(),
+            profile: None,
+            host: collect::identify(&dump, None)?,
+            notes: dump.notes(),
+            coverage: None,
+            source: Box::new(dump),
+            evidence: Some(evidence),
+        })
     }
 
     fn open_root(root: &Path, opening: &Opening<'_>, choice: Choice<'_>) -> Result<Self, TargetError> {

@@ -22,12 +22,21 @@ pub enum VolatileKind {
     KernelModules,
     /// What is mounted where.
     Mounts,
+    /// Rows of a PBX's database.
+    Database,
 }
 
 impl VolatileKind {
     /// All of them, the most volatile first.
-    pub const ALL: [Self; 6] =
-        [Self::Sockets, Self::Processes, Self::Asterisk, Self::Firewall, Self::KernelModules, Self::Mounts];
+    pub const ALL: [Self; 7] = [
+        Self::Sockets,
+        Self::Processes,
+        Self::Asterisk,
+        Self::Firewall,
+        Self::KernelModules,
+        Self::Mounts,
+        Self::Database,
+    ];
 
     /// Its name in definitions and records.
     pub fn as_str(self) -> &'static str {
@@ -38,6 +47,7 @@ impl VolatileKind {
             Self::Firewall => "firewall",
             Self::KernelModules => "kernel_modules",
             Self::Mounts => "mounts",
+            Self::Database => "database",
         }
     }
 

@@ -122,6 +122,8 @@ pub enum Format {
     Fail2ban,
     /// Asterisk's database.
     Astdb,
+    /// A dump of a database: SQL, perhaps packed.
+    MysqlDump,
 }
 
 use Format::{Hook, ShellLines};
@@ -356,6 +358,9 @@ const PLACES: &[(&str, Format)] = &[
     ("/usr/share/rpm/rpmdb.sqlite", Format::RpmDatabase),
     ("/var/lib/fail2ban/fail2ban.sqlite3", Format::Fail2ban),
     ("/var/lib/asterisk/astdb.sqlite3", Format::Astdb),
+    ("/**/*.sql", Format::MysqlDump),
+    ("/**/*.sql.gz", Format::MysqlDump),
+    ("/**/*.sql.zst", Format::MysqlDump),
 ];
 
 /// The places, sorted so that most files are compared with few of them: a sweep asks for every file, and more than once.
@@ -485,6 +490,7 @@ impl Format {
             Self::RpmDatabase => "rpm",
             Self::Fail2ban => "fail2ban",
             Self::Astdb => "astdb",
+            Self::MysqlDump => "mysqldump",
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod clear_sign;
 pub mod cpio;
 pub mod crontab;
 pub mod deb;
+pub mod database;
 pub mod dpkg;
 pub mod error_log;
 pub mod fail2ban;
@@ -32,10 +33,12 @@ pub mod lastlog;
 mod line;
 pub mod log_kind;
 pub mod log_time;
+pub mod local_time;
 pub mod login_db;
 pub mod master_csv;
 pub mod module_sig;
 pub mod module_xml;
+pub mod mysqldump;
 pub mod openpgp;
 pub mod package_log;
 pub mod passwd;
@@ -192,6 +195,7 @@ fn read(format: Format, path: &EvidencePath, bytes: &[u8], limits: &Limits) -> O
         }
         Format::Fail2ban => map(fail2ban::parse(path, bytes, limits), Record::Ban),
         Format::Astdb => map(astdb::parse(path, bytes, limits), Record::Astdb),
+        Format::MysqlDump => dump(path, bytes, limits),
         Format::PackageLog(kind) => map(package_log::parse(path, kind, bytes, limits), Record::PackageEvent),
         Format::AuthLog => map(auth_log::parse(path, bytes, limits), Record::AuthEvent),
         Format::AuditLog => map(audit_log::parse(path, bytes, limits), Record::AuditEvent),
@@ -279,6 +283,17 @@ fn module(format: Format, path: &EvidencePath, bytes: &[u8], limits: &Limits) ->
         (Module { version: value.version, ..bare_module(path) }, gaps)
     };
     Outcome { value: vec![Record::Module(module)], gaps }
+}
+
+/// What is no dump has the name of one all the same: schemas that programs bring along.
+fn dump(path: &EvidencePath, bytes: &[u8], limits: &Limits) -> Outcome<Vec<Record>> {
+    let Outcome { value: bytes, gaps } = rotated::unpacked(path, bytes, limits);
+    if !mysqldump::is_dump(&bytes) {
+        return Outcome { value: Vec::new(), gaps };
+    }
+    let mut outcome = mysqldump::parse(path, &bytes, limits);
+    outcome.gaps.extend(gaps);
+    outcome
 }
 
 fn bare_module(file: &EvidencePath) -> Module {

@@ -12,7 +12,7 @@ mod log;
 mod schema;
 
 /// Every format with a place that a file of it could have.
-const FORMATS: [(Format, &str); 65] = [
+const FORMATS: [(Format, &str); 66] = [
     (Format::Passwd, "/etc/passwd"),
     (Format::Shadow, "/etc/shadow"),
     (Format::Group, "/etc/group"),
@@ -76,6 +76,7 @@ const FORMATS: [(Format, &str); 65] = [
     (Format::RpmDatabase, "/var/lib/rpm/Packages"),
     (Format::Fail2ban, "/var/lib/fail2ban/fail2ban.sqlite3"),
     (Format::Astdb, "/var/lib/asterisk/astdb.sqlite3"),
+    (Format::MysqlDump, "/root/backup.sql"),
     // Formats of which the parser's own result has goldens, and here the records.
     (Format::ApacheConfig, "/etc/httpd/conf/httpd.conf"),
     (Format::NginxConfig, "/etc/nginx/sites-enabled/default"),
