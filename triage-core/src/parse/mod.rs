@@ -7,6 +7,7 @@
 //! What leaves [`records`] has gone through [`redact`]: a record has no password, hash or token in it.
 
 pub mod astdb;
+pub mod asterisk_conf;
 pub mod audit_log;
 pub mod auth_log;
 pub mod authorized_keys;
