@@ -6,13 +6,16 @@
 //! runs anything, and a fault in one becomes a gap, never the end of the scan.
 
 mod account;
+mod advisory;
 mod allow;
 mod backup;
 mod baseline;
 mod cohort;
 mod cron;
 mod density;
+mod exposure;
 mod handler;
+mod hardening;
 mod indicator;
 mod inside;
 mod known_good;
@@ -20,9 +23,11 @@ mod matched;
 mod module_signature;
 mod name;
 mod packages;
+mod pbx;
 mod php;
 mod placement;
 mod process;
+mod product;
 mod rules;
 mod score;
 mod shell;
@@ -34,12 +39,17 @@ mod wordpress;
 mod yara;
 
 pub use account::AccountDetector;
+pub use advisory::{
+    Access, Advisories, Advisory, AdvisoryDetector, AdvisoryError, Range as AffectedRange, SourceGrade, advisory_schema,
+};
 pub use allow::{AllowError, AllowList};
 pub use backup::BackupDetector;
 pub use baseline::{Baseline, BaselineDetector, Part as BaselinePart};
 pub use cohort::CohortDetector;
 pub use cron::CronDetector;
 pub use density::DensityDetector;
+pub use exposure::ExposureDetector;
+pub use hardening::HardeningDetector;
 pub use indicator::{
     Foreign, ForeignDetector, Import, ImportError, ImportProblem, IndicatorDetector, IndicatorError, Indicators,
     Sought, import,
@@ -53,9 +63,11 @@ pub use module_signature::{
 };
 pub use name::NameDetector;
 pub use packages::PackageDetector;
+pub use pbx::{Grade, PbxDetector};
 pub use php::{Limits as PhpLimits, PhpDetector};
 pub use placement::PlacementDetector;
 pub use process::ProcessDetector;
+pub use product::{Product, Recognised, recognise};
 pub use rules::{ProblemKind, RuleInfo, RuleProblem, RuleSet, RuleSource};
 pub use tampering::TamperingDetector;
 pub use wordpress::{ChecksumError, CoreChecksums, WordPressDetector};
@@ -272,8 +284,14 @@ impl Detectors {
         Ok(Self::with_indicators(Indicators::builtin()?, others))
     }
 
-    /// All detectors that are built in, with these indicators, and those of `others`.
+    /// All detectors that are built in, with these indicators and the built-in advisories, and those of `others`.
     pub fn with_indicators(indicators: Indicators, others: Vec<Box<dyn Detector>>) -> Self {
+        // A build whose tests have passed has no mistake in them.
+        Self::with_knowledge(indicators, Advisories::builtin().unwrap_or_default(), others)
+    }
+
+    /// All detectors that are built in, with these indicators and advisories, and those of `others`.
+    pub fn with_knowledge(indicators: Indicators, advisories: Advisories, others: Vec<Box<dyn Detector>>) -> Self {
         let indicators = Arc::new(indicators);
         let mut detectors: Vec<Box<dyn Detector>> = vec![
             Box::new(IndicatorDetector::new(Arc::clone(&indicators))),
@@ -287,8 +305,12 @@ impl Detectors {
             Box::new(ProcessDetector::new(Arc::clone(&indicators))),
             Box::new(PhpDetector::default()),
             Box::new(TamperingDetector::new(Arc::clone(&indicators))),
+            Box::new(PbxDetector::new(Arc::clone(&indicators))),
+            Box::new(HardeningDetector::default()),
+            Box::new(ExposureDetector::default()),
             Box::new(ModuleSignatureDetector::new(indicators)),
             Box::new(PackageDetector::new()),
+            Box::new(AdvisoryDetector::new(advisories)),
         ];
         detectors.extend(others);
         Self::new(detectors)
@@ -469,10 +491,19 @@ fn guarded(path: &EvidencePath, report: &mut Report, detect: impl FnOnce(&mut Re
     }
 }
 
+/// What the rules in code say of themselves, as [`RuleSet::infos`] does for rules in files: those of the telephone system, of hardening and of
+/// exposure. Other detectors' rules are listed in the notes of the folder `rules`.
+pub fn code_rules() -> Vec<RuleInfo> {
+    let mut all: Vec<RuleInfo> =
+        pbx::rules().chain(hardening::RULES).chain(exposure::rules()).map(pbx::Rule::info).collect();
+    all.sort_by(|a, b| a.id.cmp(&b.id));
+    all
+}
+
 /// Says whether a detector needs the content of the file at this place in every scan, because it judges others by it: what parsers read, and
 /// keys.
 pub fn wants(path: &EvidencePath) -> bool {
-    crate::parse::wants(path) || module_signature::judges_by(path)
+    crate::parse::wants(path) || module_signature::judges_by(path) || pbx::judges_by(path)
 }
 
 /// Says whether the bytes are PHP: an opening tag of PHP stands in them, at the beginning or further on.
