@@ -16,7 +16,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
-use triage_core::model::Digest;
+use triage_core::model::{Category, Digest};
 
 use export::ExportArgs;
 use seal::{IdentityArgs, SealArgs};
@@ -97,6 +97,28 @@ pub(crate) enum BundleFormat {
     TarGz,
     Zip,
     Dir,
+}
+
+/// Findings that are no evidence of compromise and can make exit code 2 all the same. Those of severity info never do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// Versions with a known flaw
+    Vulnerable,
+    /// What lies open
+    Exposure,
+    /// What could be defended better
+    Hardening,
+}
+
+impl FailOn {
+    /// The kind of findings that it means.
+    pub(crate) fn category(self) -> Category {
+        match self {
+            Self::Vulnerable => Category::Vulnerable,
+            Self::Exposure => Category::Exposure,
+            Self::Hardening => Category::Hardening,
+        }
+    }
 }
 
 /// How findings are printed.
@@ -281,13 +303,17 @@ pub(crate) struct ScanArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath, conflicts_with = "cache")]
     pub(crate) baseline: Vec<PathBuf>,
 
-    /// Use YARA rules from this file or folder too; can be repeated
+    /// Use YARA rules and advisories (.yaml) from this file or folder too; can be repeated
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) rules: Vec<PathBuf>,
 
     /// Use no built-in YARA rules
     #[arg(long)]
     pub(crate) no_builtin_rules: bool,
+
+    /// Let findings of these kinds, too, make exit code 2; several with commas
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) fail_on: Vec<FailOn>,
 
     /// Look for the indicators in this file too: STIX 2.1, MISP, LOKI, CSV, a plain list, or our own YAML; can be repeated
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -577,11 +603,11 @@ pub(crate) enum PlaybookCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RulesCommand {
-    /// List the built-in YARA rules
+    /// List the built-in rules: YARA, rules in code, advisories
     List,
-    /// Check YARA rules and allow-lists: what does not compile or hold together, with line and column
+    /// Check YARA rules, advisories and allow-lists: what does not compile or hold together, with line and column
     Check {
-        /// Rules, folders of them, or allow-lists (.yaml)
+        /// Rules, folders of them, advisories or allow-lists (.yaml)
         #[arg(required = true, value_hint = ValueHint::AnyPath)]
         paths: Vec<PathBuf>,
     },

@@ -16,8 +16,8 @@ use triage_core::acquire;
 use triage_core::bundle::BundleError;
 use triage_core::collect::{Catalogue, ProfileError};
 use triage_core::detect::{
-    self, Detector, Detectors, Foreign, ForeignDetector, Indicators, ProblemKind, RuleProblem, RuleSet, RuleSource,
-    YaraDetector, YaraOptions,
+    self, Advisories, AdvisoryError, Detector, Detectors, Foreign, ForeignDetector, Indicators, ProblemKind,
+    RuleProblem, RuleSet, RuleSource, YaraDetector, YaraOptions,
 };
 use triage_core::engine::{Choice, Manners, Opening, Priority, Target, TargetError};
 use triage_core::model::{Digest, escape};
@@ -235,7 +235,9 @@ pub(super) fn detectors_of(
     for (name, text) in &iocs.own {
         indicators.add(name, text)?;
     }
-    Ok(Detectors::with_indicators(indicators, others).within(yara_options(timeout).timeout))
+    let mut advisories = Advisories::builtin()?;
+    advisories.join(iocs.advisories);
+    Ok(Detectors::with_knowledge(indicators, advisories, others).within(yara_options(timeout).timeout))
 }
 
 /// Indicators of `--iocs`.
@@ -246,8 +248,59 @@ pub(super) struct Iocs {
     own: Vec<(String, String)>,
     /// YARA rules that came along.
     pub(super) rules: Vec<RuleSource>,
+    /// Advisories among the files of `--rules`.
+    advisories: Advisories,
     /// A digest over all files, for what is kept of a scan.
     pub(super) digest: Digest,
+}
+
+impl Iocs {
+    /// Takes the advisories among the files of `--rules` along.
+    pub(super) fn with_advisories(mut self, rules: &[PathBuf]) -> Result<Self, Failure> {
+        for path in advisory_files(rules) {
+            let (name, bytes) = read_advisories(&path)?;
+            self.digest = Digest::of(&[&self.digest.as_bytes()[..], &bytes].concat());
+            self.advisories.join(Advisories::read(&name, &bytes).map_err(explain_advisories)?);
+        }
+        Ok(self)
+    }
+}
+
+/// Reads a file of advisories, with its name for messages.
+pub(super) fn read_advisories(path: &Path) -> Result<(String, Vec<u8>), Failure> {
+    let name = escape(path.as_os_str().as_encoded_bytes());
+    let bytes = fs::read(path)
+        .map_err(|error| anyhow::Error::new(error).context(format!("reading advisories from `{name}`")))?;
+    Ok((name, bytes))
+}
+
+fn explain_advisories(error: AdvisoryError) -> Failure {
+    Failure::hinted(
+        error,
+        "`triage rules check FILE` says what is wrong; docs/formats/advisories.md says what a file has",
+    )
+}
+
+/// Says whether a file means to be one of advisories.
+pub(super) fn is_advisories(path: &Path) -> bool {
+    fs::read_to_string(path).is_ok_and(|text| Advisories::is_one(&text))
+}
+
+/// The files of advisories that are named: YAML that is no allow-list, and such files in folders.
+pub(super) fn advisory_files(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let is_yaml = |path: &Path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    let mut files = Vec::new();
+    for path in paths {
+        if is_yaml(path) {
+            files.push(path.clone());
+        } else if let Ok(entries) = fs::read_dir(path) {
+            let mut found: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+            found.retain(|path| is_yaml(path) && is_advisories(path));
+            found.sort();
+            files.append(&mut found);
+        }
+    }
+    files
 }
 
 /// Reads the files of `--iocs`. What cannot be used in them is told, the first few by name.
@@ -302,10 +355,11 @@ pub(super) fn compile(paths: &[PathBuf], with_builtin: bool) -> Result<(RuleSet,
     Ok(RuleSet::compile(&sources(paths, with_builtin)?))
 }
 
-/// Reads rules from files and folders.
+/// Reads rules from files and folders; files of advisories among them are left to [`Iocs::with_advisories`].
 pub(super) fn sources(paths: &[PathBuf], with_builtin: bool) -> Result<Vec<RuleSource>, Failure> {
     let mut sources = if with_builtin { RuleSet::builtin_sources() } else { Vec::new() };
-    for path in paths {
+    let advisories = advisory_files(paths);
+    for path in paths.iter().filter(|path| !advisories.contains(path)) {
         read_rules(path, true, &mut sources)?;
     }
     Ok(sources)

@@ -7,7 +7,7 @@ use crate::session::Session;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use triage_core::detect::{Detectors, ProblemKind, RuleInfo, RuleSet, YaraDetector, YaraOptions};
+use triage_core::detect::{self, Advisories, Detectors, ProblemKind, RuleInfo, RuleSet, YaraDetector, YaraOptions};
 use triage_core::engine::{self, Opening, Reading, Target};
 use triage_core::model::{Digest, EvidencePath, FileKind, FileMeta, Mode, escape};
 use triage_core::sweep::{self, Swept};
@@ -16,18 +16,36 @@ pub(crate) fn run(command: &RulesCommand, session: &Session) -> Result<Exit, Fai
     match command {
         RulesCommand::List => {
             let rules = RuleSet::builtin();
+            let (code, advisories) = (detect::code_rules(), Advisories::builtin()?);
             let mut text = String::new();
-            for rule in rules.infos() {
+            for rule in rules.infos().iter().chain(&code) {
                 let _ = writeln!(text, "{:<20} {:<9} {:>3}  {}", rule.id, rule.severity, rule.confidence, rule.title);
             }
+            for known in advisories.all() {
+                let (id, severity, confidence) = (known.rule(), known.severity(), known.confidence());
+                let _ = writeln!(text, "{id:<20} {severity:<9} {confidence:>3}  {} ({})", known.title, known.module);
+            }
             session.ui.data(&text)?;
-            session.ui.note(&format!("{} rules.", rules.len()));
+            let (yara, code, advisories) = (rules.len(), code.len(), advisories.all().len());
+            session.ui.note(&format!("{yara} YARA rules, {code} rules in code, {advisories} advisories."));
             Ok(Exit::Done)
         }
         RulesCommand::Check { paths } => {
             let (lists, paths): (Vec<PathBuf>, Vec<PathBuf>) =
-                paths.iter().cloned().partition(|path| allow::is_list(path));
-            let checked = if lists.is_empty() { Exit::Done } else { allow::check(&lists, session)? };
+                paths.iter().cloned().partition(|path| allow::is_list(path) && !open::is_advisories(path));
+            let mut checked = if lists.is_empty() { Exit::Done } else { allow::check(&lists, session)? };
+            let advisories = open::advisory_files(&paths);
+            for path in &advisories {
+                let (name, bytes) = open::read_advisories(path)?;
+                match Advisories::read(&name, &bytes) {
+                    Ok(read) => session.ui.note(&format!("`{name}`: {} advisories.", read.all().len())),
+                    Err(error) => {
+                        session.ui.data(&format!("{error}\n"))?;
+                        checked = Exit::Error;
+                    }
+                }
+            }
+            let paths: Vec<PathBuf> = paths.into_iter().filter(|path| !advisories.contains(path)).collect();
             if paths.is_empty() {
                 return Ok(checked);
             }

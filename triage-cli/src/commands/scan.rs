@@ -2,7 +2,7 @@
 
 use super::cache::Cache;
 use super::{allow, baseline, open};
-use crate::args::{FindingFormat, ScanArgs};
+use crate::args::{FailOn, FindingFormat, ScanArgs};
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
 use crate::session::Session;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use triage_core::collect::{Allowance, Budgets};
 use triage_core::detect::{self, AllowList, Detectors, RuleProfiler, RuleSet, RuleSource};
 use triage_core::engine::{self, Bounds, Reading, Scan, Target};
-use triage_core::model::{Digest, Finding, Verdict};
+use triage_core::model::{Digest, Finding, Severity, Verdict};
 use triage_core::report::{self, ScanReport, Totals};
 use triage_core::sweep::{Known, Options};
 
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &ScanArgs, session: &Session) -> Result<Exit, Failure> {
     for path in &args.targets {
         let report = scan(path, args, session)?;
         show(&report, args.format, session)?;
-        exit = worse(exit, of(&report));
+        exit = worse(exit, if is_asked_for(&report, &args.fail_on) { Exit::Found } else { of(&report) });
         if session.is_interrupted() {
             return Ok(Exit::Interrupted);
         }
@@ -69,7 +69,7 @@ fn budget<'a>(args: &ScanArgs, elapsed: &'a (dyn Fn() -> Duration + Sync)) -> Bu
 /// Rules and indicators that the command line names; rules that came with indicators are among them.
 fn looked_for(args: &ScanArgs, session: &Session) -> Result<(Vec<RuleSource>, open::Iocs), Failure> {
     let mut sources = open::sources(&args.rules, !args.no_builtin_rules)?;
-    let mut iocs = open::iocs(&args.iocs, session)?;
+    let mut iocs = open::iocs(&args.iocs, session)?.with_advisories(&args.rules)?;
     sources.append(&mut iocs.rules);
     Ok((sources, iocs))
 }
@@ -166,6 +166,13 @@ pub(super) fn show(report: &ScanReport, format: FindingFormat, session: &Session
 pub(super) fn of(report: &ScanReport) -> Exit {
     let found = matches!(report.verdict, Verdict::Compromised | Verdict::Suspicious);
     Exit::of(found, !report.gaps.is_empty())
+}
+
+/// Says whether a finding is of a kind that `--fail-on` names; what is only information counts for nothing.
+fn is_asked_for(report: &ScanReport, kinds: &[FailOn]) -> bool {
+    report.findings.iter().any(|finding| {
+        finding.severity > Severity::Info && kinds.iter().any(|kind| kind.category() == finding.category)
+    })
 }
 
 /// Found beats gaps, gaps beat done.
