@@ -2,7 +2,7 @@
 
 use triage_core::bundle::{Recipients, Signer, VerifyingKey};
 use triage_core::collect::definition;
-use triage_core::detect::{self, ForeignDetector, RuleSet, RuleSource};
+use triage_core::detect::{self, Advisories, ForeignDetector, RuleSet, RuleSource};
 use triage_core::model::{EvidencePath, Pattern};
 use triage_core::plan::Plan;
 use triage_core::playbook::Playbook;
@@ -19,6 +19,18 @@ pub(super) fn plan(data: &[u8]) {
 pub(super) fn playbook(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         let _ = Playbook::load("x.yaml", text).map_err(|error| error.to_string());
+    }
+}
+
+/// What is read holds for every version or for none, and asking does no harm.
+pub(super) fn advisories(data: &[u8]) {
+    match Advisories::read("x.yaml", data) {
+        Ok(read) => {
+            for known in read.all() {
+                let _ = read.of(&known.module, "17.0.3").count();
+            }
+        }
+        Err(error) => drop(error.to_string()),
     }
 }
 

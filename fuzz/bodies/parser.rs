@@ -261,6 +261,18 @@ pub(super) fn package(data: &[u8]) {
     assert!(members <= data.len() / 14 + 1, "{members} members of {} bytes", data.len());
 }
 
+/// Asterisk's configuration, and what is called in its values.
+pub(super) fn asterisk_conf(data: &[u8]) {
+    let found = parse::asterisk_conf::parse(&path("/etc/asterisk/extensions.conf"), data, &LIMITS);
+    bounded(&found, data);
+    for entry in &found.value {
+        let value = entry.value.as_bytes();
+        for call in parse::asterisk_conf::calls(value, &["System", "SHELL", "AGI"]) {
+            assert!(call.argument.len() <= value.len());
+        }
+    }
+}
+
 /// dpkg's own lists.
 pub(super) fn dpkg(data: &[u8]) {
     let at = path("/var/lib/dpkg/x");

@@ -46,6 +46,7 @@ pub fn of(project: &Path, target: &str) -> Vec<Vec<u8>> {
         }
         "ssh_config" => [samples("sshd_config"), samples("ssh_config")].concat(),
         "dpkg" => samples("dpkg_status"),
+        "asterisk_conf" => files(&testdata.join("asterisk_conf"), ".conf"),
         "redact" => {
             ["history_shell", "crontab", "systemd_unit", "authorized_keys"].into_iter().flat_map(samples).collect()
         }

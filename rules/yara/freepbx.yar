@@ -421,7 +421,8 @@ rule TR_FREEPBX_0020_issabel_sister
         $user = /(^|\n)abort:[^:\n]{0,60}:0:0:/
         $startup = /startup\.d\/postroot\.s[h]\b/
     condition:
-        text_not_log and any of ($*)
+        // The framework's own install.php names the dial plan that it removes.
+        text_not_log and (any of ($key, $fetch, $user, $startup) or ($dialplan and not triage_place contains " php "))
 }
 
 rule TR_FREEPBX_0021_dialplan_fetches

@@ -11,6 +11,7 @@
     unreachable_pub
 )]
 
+mod advisories;
 mod allow;
 mod apply;
 mod baseline;

@@ -176,10 +176,10 @@ macro_rules! replays {
 }
 
 replays! {
-    records journal rpm sqlite login module_sig web_config sudoers ssh_config dpkg package procfs redact log_window
+    records journal rpm sqlite login module_sig web_config sudoers ssh_config dpkg package asterisk_conf procfs redact log_window
     container archive collection archive_names container_image disk_image inside
     bundle bundle_index bundle_escape coverage run
-    plan playbook definition indicator yara_rule pattern key php
+    plan playbook definition advisories indicator yara_rule pattern key php
     access_log asterisk_log master_csv sigma
 }
 

@@ -1,7 +1,7 @@
 //! Arguments of `triage check`.
 
 use super::seal::IdentityArgs;
-use super::{AllowArgs, ReadingArgs};
+use super::{AllowArgs, FailOn, ReadingArgs};
 use clap::{Args as ClapArgs, ValueEnum, ValueHint};
 use std::path::PathBuf;
 
@@ -25,8 +25,8 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
     pub(crate) format: CheckFormat,
 
-    /// End with 2 for these too; several with `,` between [default: evidence of compromise alone]
-    #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
+    /// Let findings of these kinds, too, make exit code 2; several with commas
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub(crate) fail_on: Vec<FailOn>,
 
     #[command(flatten)]
@@ -42,23 +42,4 @@ pub(crate) enum CheckFormat {
     Json,
     /// One JSON object a line: findings, gaps, and the check last, with `kind` "verdict"
     Jsonl,
-}
-
-/// What may end a check with 2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FailOn {
-    /// A known hole is open
-    Vulnerable,
-    /// Something could be set up better
-    Hardening,
-    /// Something lies where an intruder could read it
-    Exposure,
-    /// Any finding of that severity or worse
-    Low,
-    /// Any finding of that severity or worse
-    Medium,
-    /// Any finding of that severity or worse
-    High,
-    /// Any finding of that severity
-    Critical,
 }

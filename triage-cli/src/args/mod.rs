@@ -10,7 +10,7 @@ pub(crate) mod seal;
 
 pub(crate) use allow::AllowArgs;
 pub(crate) use budget::{BudgetArgs, Nice, Period};
-pub(crate) use check::{CheckArgs, CheckFormat, FailOn};
+pub(crate) use check::{CheckArgs, CheckFormat};
 pub(crate) use definitions::{ArtifactsCommand, CaseArgs, DefinitionArgs, LookArgs};
 pub(crate) use modules::{ModulesArgs, ModulesFormat};
 
@@ -101,6 +101,25 @@ pub(crate) enum BundleFormat {
     TarGz,
     Zip,
     Dir,
+}
+
+/// Findings that can make exit code 2 although they do not make the verdict. Weaknesses of severity info never do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// Versions with a known flaw
+    Vulnerable,
+    /// What lies open
+    Exposure,
+    /// What could be defended better
+    Hardening,
+    /// Any finding of that severity or worse
+    Low,
+    /// Any finding of that severity or worse
+    Medium,
+    /// Any finding of that severity or worse
+    High,
+    /// Any finding of that severity
+    Critical,
 }
 
 /// How findings are printed.
@@ -285,13 +304,17 @@ pub(crate) struct ScanArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath, conflicts_with = "cache")]
     pub(crate) baseline: Vec<PathBuf>,
 
-    /// Use YARA rules (.yar) and Sigma rules (.yml) from this file or folder too; can be repeated
+    /// Use YARA rules (.yar), Sigma rules (.yml) and advisories (.yaml) from this file or folder too; can be repeated
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) rules: Vec<PathBuf>,
 
     /// Use no built-in YARA and Sigma rules
     #[arg(long)]
     pub(crate) no_builtin_rules: bool,
+
+    /// Let findings of these kinds, too, make exit code 2; several with commas
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) fail_on: Vec<FailOn>,
 
     /// Look for the indicators in this file too: STIX 2.1, MISP, LOKI, CSV, a plain list, or our own YAML; can be repeated
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -582,11 +605,11 @@ pub(crate) enum PlaybookCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RulesCommand {
-    /// List the built-in rules: YARA for files, Sigma for logs
+    /// List the built-in rules: YARA for files, Sigma for logs, rules in code, advisories
     List,
-    /// Check YARA rules, Sigma rules and allow-lists: what does not compile or hold together, with line and column
+    /// Check YARA rules, Sigma rules, advisories and allow-lists: what does not compile or hold together, with line and column
     Check {
-        /// Rules (.yar, .yml), folders of them, or allow-lists (.yaml)
+        /// Rules (.yar, .yml), folders of them, advisories or allow-lists (.yaml)
         #[arg(required = true, value_hint = ValueHint::AnyPath)]
         paths: Vec<PathBuf>,
     },

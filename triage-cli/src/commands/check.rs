@@ -1,7 +1,7 @@
 //! `triage check`
 
 use super::{allow, open, scan};
-use crate::args::{CheckArgs, CheckFormat, FailOn};
+use crate::args::{CheckArgs, CheckFormat};
 use crate::exit::{Exit, Failure};
 use crate::progress::{Progress, human_bytes};
 use crate::session::Session;
@@ -9,9 +9,10 @@ use crate::view;
 use serde::Serialize;
 use std::path::Path;
 use triage_core::bundle::{BundleFormat, BundleSink, Seal};
-use triage_core::engine::check::{About, Check, Checker, Families, Question, Word};
+use triage_core::detect::{self, Recognised};
+use triage_core::engine::check::{self, About, Check, Checker, Families, Question, Word};
 use triage_core::engine::{self, Care, Collection, Reading, Target};
-use triage_core::model::{Category, Clock as _, Finding, Severity, Verdict, escape};
+use triage_core::model::{Clock as _, Verdict, escape};
 use triage_core::playbook;
 use triage_core::report::{self, ScanReport};
 use triage_core::source::SourceKind;
@@ -51,7 +52,8 @@ pub(crate) fn run(args: &CheckArgs, session: &Session) -> Result<Exit, Failure> 
     allow::tell_unused(&scan, session);
     let is_live = target.source.kind() == SourceKind::Live;
     let created = session.clock.now();
-    let about = About { tool: Session::tool(), now: is_live.then_some(created), created, product: None };
+    let product = product_of(&target)?;
+    let about = About { tool: Session::tool(), now: is_live.then_some(created), created, product };
     let check = checker.answer(&target, &scan, &families, about);
     let is_interrupted = scan.summary.is_interrupted;
     let report = ScanReport { verdict: check.verdict, ..scan::report_of(&target, scan, session) };
@@ -67,7 +69,7 @@ pub(crate) fn run(args: &CheckArgs, session: &Session) -> Result<Exit, Failure> 
         next(&check, args, &target, session);
     }
     let found = matches!(check.verdict, Verdict::Compromised | Verdict::Suspicious)
-        || report.findings.iter().any(|finding| args.fail_on.iter().any(|what| fails(finding, *what)));
+        || scan::is_asked_for(&report, &args.fail_on);
     Ok(if is_interrupted { Exit::Interrupted } else { Exit::of(found, !report.gaps.is_empty()) })
 }
 
@@ -88,17 +90,11 @@ fn show(check: &Check, report: &ScanReport, format: CheckFormat, session: &Sessi
     Ok(())
 }
 
-/// Says whether a finding is of what the caller wants to hear of by the exit code.
-fn fails(finding: &Finding, what: FailOn) -> bool {
-    match what {
-        FailOn::Vulnerable => finding.category == Category::Vulnerable,
-        FailOn::Hardening => finding.category == Category::Hardening && finding.severity > Severity::Info,
-        FailOn::Exposure => finding.category == Category::Exposure && finding.severity > Severity::Info,
-        FailOn::Low => finding.severity >= Severity::Low,
-        FailOn::Medium => finding.severity >= Severity::Medium,
-        FailOn::High => finding.severity >= Severity::High,
-        FailOn::Critical => finding.severity >= Severity::Critical,
-    }
+/// The telephone system on the host; none where there is none.
+fn product_of(target: &Target) -> Result<Option<check::Product>, Failure> {
+    let Recognised { product, version, .. } = detect::recognise(target.source.as_ref())?;
+    let known = check::Product { name: product.to_string(), version, has_pack: product.has_pack() };
+    Ok(product.is_telephone_system().then_some(known))
 }
 
 /// The exact next commands.

@@ -16,8 +16,8 @@ use triage_core::acquire;
 use triage_core::bundle::BundleError;
 use triage_core::collect::{Catalogue, ProfileError};
 use triage_core::detect::{
-    self, Detector, Detectors, Foreign, ForeignDetector, Indicators, ProblemKind, RuleProblem, RuleSet, RuleSource,
-    SigmaSet, YaraDetector, YaraOptions,
+    self, Advisories, Detector, Detectors, Foreign, ForeignDetector, Indicators, Knowledge, ProblemKind, RuleProblem,
+    RuleSet, RuleSource, SigmaSet, YaraDetector, YaraOptions,
 };
 use triage_core::engine::{Choice, Manners, Opening, Priority, Target, TargetError};
 use triage_core::model::{Digest, escape};
@@ -216,17 +216,17 @@ pub(super) fn manners(target: &Target, reading: &ReadingArgs, session: &Session)
 /// All detectors, with rules of the user's beside or instead of the built-in ones.
 pub(super) fn detectors(rules: &[PathBuf], with_builtin: bool, timeout: u64) -> Result<Detectors, Failure> {
     let sources = rule_files::sources(rules, with_builtin)?;
-    detectors_of(RuleSet::compile(&sources.yara), &sources.sigma, timeout, Iocs::default())
+    detectors_of(RuleSet::compile(&sources.yara), &sources, timeout, Iocs::default())
 }
 
-/// All detectors, with YARA rules that are compiled, Sigma rules that are not, and with indicators of others.
+/// All detectors, with YARA rules that are compiled, the rest of the sources, and with indicators of others.
 pub(super) fn detectors_of(
     (set, mut problems): (RuleSet, Vec<RuleProblem>),
-    sigma: &[RuleSource],
+    sources: &rule_files::Sources,
     timeout: u64,
     iocs: Iocs,
 ) -> Result<Detectors, Failure> {
-    let (logs, mut more) = SigmaSet::compile(sigma);
+    let (logs, mut more) = SigmaSet::compile(&sources.sigma);
     problems.append(&mut more);
     let broken: Vec<&RuleProblem> = problems.iter().filter(|problem| problem.kind == ProblemKind::Broken).collect();
     if let Some(first) = broken.first() {
@@ -246,7 +246,17 @@ pub(super) fn detectors_of(
     for (name, text) in &iocs.own {
         indicators.add(name, text)?;
     }
-    Ok(Detectors::with_rules(indicators, logs, others).within(yara_options(timeout).timeout))
+    let mut advisories = Advisories::builtin()?;
+    for RuleSource { name, text } in &sources.advisories {
+        advisories.join(Advisories::read(name, text.as_bytes()).map_err(|error| {
+            Failure::hinted(
+                error,
+                "`triage rules check FILE` says what is wrong; docs/formats/advisories.md says what a file has",
+            )
+        })?);
+    }
+    let knowledge = Knowledge { indicators, sigma: logs, advisories };
+    Ok(Detectors::with_knowledge(knowledge, others).within(yara_options(timeout).timeout))
 }
 
 /// Indicators of `--iocs`.

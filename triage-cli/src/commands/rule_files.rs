@@ -1,9 +1,9 @@
-//! Reads files and folders of rules: YARA for files, Sigma for logs.
+//! Reads files and folders of rules: YARA for files, Sigma for logs, advisories for versions.
 
 use crate::exit::Failure;
 use std::fs;
 use std::path::{Path, PathBuf};
-use triage_core::detect::{RuleSet, RuleSource, SigmaSet};
+use triage_core::detect::{Advisories, RuleSet, RuleSource, SigmaSet};
 use triage_core::model::escape;
 
 /// Rules as text.
@@ -11,12 +11,14 @@ use triage_core::model::escape;
 pub(super) struct Sources {
     pub(super) yara: Vec<RuleSource>,
     pub(super) sigma: Vec<RuleSource>,
+    /// Beside the built-in ones.
+    pub(super) advisories: Vec<RuleSource>,
 }
 
 impl Sources {
     /// All of them, for what depends on each.
     pub(super) fn all(&self) -> Vec<RuleSource> {
-        self.yara.iter().chain(&self.sigma).cloned().collect()
+        self.yara.iter().chain(&self.sigma).chain(&self.advisories).cloned().collect()
     }
 }
 
@@ -24,7 +26,7 @@ impl Sources {
 pub(super) fn sources(paths: &[PathBuf], with_builtin: bool) -> Result<Sources, Failure> {
     let mut sources = Sources::default();
     if with_builtin {
-        sources = Sources { yara: RuleSet::builtin_sources(), sigma: SigmaSet::builtin_sources() };
+        sources = Sources { yara: RuleSet::builtin_sources(), sigma: SigmaSet::builtin_sources(), ..sources };
     }
     for path in paths {
         read(path, true, &mut sources)?;
@@ -37,7 +39,7 @@ fn read(path: &Path, is_named: bool, sources: &mut Sources) -> Result<(), Failur
     let fail = |error: std::io::Error| {
         Failure::hinted(
             anyhow::Error::new(error).context(format!("reading rules from `{name}`")),
-            "name a file of YARA rules (.yar, .yara) or Sigma rules (.yml, .yaml), or a folder of them",
+            "name a file of YARA rules (.yar, .yara), Sigma rules or advisories (.yml, .yaml), or a folder of them",
         )
     };
     if fs::metadata(path).map_err(fail)?.is_dir() {
@@ -47,14 +49,15 @@ fn read(path: &Path, is_named: bool, sources: &mut Sources) -> Result<(), Failur
         return entries.iter().try_for_each(|entry| read(entry, false, sources));
     }
     let is_yara = path.extension().is_some_and(|extension| extension == "yar" || extension == "yara");
-    let is_sigma = is_yaml(path);
-    if !(is_named || is_yara || is_sigma) {
+    if !(is_named || is_yara || is_yaml(path)) {
         return Ok(());
     }
     let text = String::from_utf8(fs::read(path).map_err(fail)?)
         .map_err(|_| anyhow::anyhow!("rules in `{name}` are not UTF-8 text"))?;
-    if !is_sigma {
+    if !is_yaml(path) {
         sources.yara.push(RuleSource { name, text });
+    } else if Advisories::is_one(&text) {
+        sources.advisories.push(RuleSource { name, text });
     } else if is_named || is_rule(&text) {
         // A folder holds other YAML too.
         sources.sigma.push(RuleSource { name, text });

@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use triage_core::detect::{
-    Detectors, HostContext, LogDetector, ProblemKind, RuleInfo, RuleSet, SigmaSet, YaraDetector, YaraOptions,
+    self, Advisories, Detectors, HostContext, LogDetector, ProblemKind, RuleInfo, RuleSet, RuleSource, SigmaSet,
+    YaraDetector, YaraOptions,
 };
 use triage_core::engine::{self, Opening, Reading, Target};
 use triage_core::model::{Digest, EvidencePath, FileKind, FileMeta, Mode, escape};
@@ -18,22 +19,43 @@ pub(crate) fn run(command: &RulesCommand, session: &Session) -> Result<Exit, Fai
     match command {
         RulesCommand::List => {
             let (yara, sigma) = (RuleSet::builtin(), SigmaSet::builtin());
+            let (code, advisories) = (detect::code_rules(), Advisories::builtin()?);
             let mut text = String::new();
-            for rule in yara.infos().iter().chain(sigma.infos()) {
+            for rule in yara.infos().iter().chain(sigma.infos()).chain(&code) {
                 let _ = writeln!(text, "{:<20} {:<9} {:>3}  {}", rule.id, rule.severity, rule.confidence, rule.title);
             }
+            for known in advisories.all() {
+                let (id, severity, confidence) = (known.rule(), known.severity(), known.confidence());
+                let _ = writeln!(text, "{id:<20} {severity:<9} {confidence:>3}  {} ({})", known.title, known.module);
+            }
             session.ui.data(&text)?;
-            session.ui.note(&format!("{} YARA rules for files, {} Sigma rules for logs.", yara.len(), sigma.len()));
+            let (yara, sigma, code) = (yara.len(), sigma.len(), code.len());
+            session.ui.note(&format!(
+                "{yara} YARA rules for files, {sigma} Sigma rules for logs, {code} rules in code, {} advisories.",
+                advisories.all().len()
+            ));
             Ok(Exit::Done)
         }
         RulesCommand::Check { paths } => {
             let (lists, paths): (Vec<PathBuf>, Vec<PathBuf>) =
-                paths.iter().cloned().partition(|path| allow::is_list(path) && !is_sigma(path));
-            let checked = if lists.is_empty() { Exit::Done } else { allow::check(&lists, session)? };
+                paths.iter().cloned().partition(|path| allow::is_list(path) && !is_of_rules(path));
+            let mut checked = if lists.is_empty() { Exit::Done } else { allow::check(&lists, session)? };
             if paths.is_empty() {
                 return Ok(checked);
             }
             let sources = rule_files::sources(&paths, false)?;
+            for RuleSource { name, text } in &sources.advisories {
+                match Advisories::read(name, text.as_bytes()) {
+                    Ok(read) => session.ui.note(&format!("`{name}`: {} advisories.", read.all().len())),
+                    Err(error) => {
+                        session.ui.data(&format!("{error}\n"))?;
+                        checked = Exit::Error;
+                    }
+                }
+            }
+            if sources.yara.is_empty() && sources.sigma.is_empty() && !sources.advisories.is_empty() {
+                return Ok(checked);
+            }
             let (yara, mut problems) = RuleSet::compile(&sources.yara);
             let (sigma, mut more) = SigmaSet::compile(&sources.sigma);
             problems.append(&mut more);
@@ -111,9 +133,10 @@ fn test(paths: &[PathBuf], samples: &Path, clean: &[PathBuf], session: &Session)
     Ok(if failures > 0 { Exit::Error } else { Exit::Done })
 }
 
-/// Says whether a file is one of Sigma rules and no allow-list, which has the same ending.
-fn is_sigma(path: &Path) -> bool {
-    rule_files::is_yaml(path) && std::fs::read_to_string(path).is_ok_and(|text| rule_files::is_rule(&text))
+/// Says whether a file is one of Sigma rules or advisories and no allow-list, which has the same ending.
+fn is_of_rules(path: &Path) -> bool {
+    let is = |text: &str| rule_files::is_rule(text) || Advisories::is_one(text);
+    rule_files::is_yaml(path) && std::fs::read_to_string(path).is_ok_and(|text| is(&text))
 }
 
 /// Says whether a rule finds its sample, a log, at the place that the rule names or in that of an access log.

@@ -3,7 +3,7 @@
 use super::cache::Cache;
 use super::rule_files::{self, Sources};
 use super::{allow, baseline, open};
-use crate::args::{FindingFormat, ScanArgs};
+use crate::args::{FailOn, FindingFormat, ScanArgs};
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
 use crate::session::Session;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use triage_core::collect::{Allowance, Budgets};
 use triage_core::detect::{self, AllowList, Detectors, RuleProfiler, RuleSet};
 use triage_core::engine::{self, Bounds, Reading, Scan, Target};
-use triage_core::model::{Digest, Finding, Gap, Verdict};
+use triage_core::model::{Category, Digest, Finding, Gap, Severity, Verdict};
 use triage_core::report::{self, ScanReport, Totals};
 use triage_core::sweep::{Known, Options};
 
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &ScanArgs, session: &Session) -> Result<Exit, Failure> {
     for path in &args.targets {
         let report = scan(path, args, session)?;
         show(&report, args.format, session)?;
-        exit = worse(exit, of(&report));
+        exit = worse(exit, if is_asked_for(&report, &args.fail_on) { Exit::Found } else { of(&report) });
         if session.is_interrupted() {
             return Ok(Exit::Interrupted);
         }
@@ -45,7 +45,7 @@ fn scan(path: &Path, args: &ScanArgs, session: &Session) -> Result<ScanReport, F
     }
     let (sources, iocs) = looked_for(args, session)?;
     let mut detectors =
-        open::detectors_of(RuleSet::compile(&sources.yara), &sources.sigma, args.timeout, iocs)?.allowing(list);
+        open::detectors_of(RuleSet::compile(&sources.yara), &sources, args.timeout, iocs)?.allowing(list);
     baseline::add(&args.baseline, &args.reading, &args.identity, &mut detectors, session)?;
     let manners = open::manners(&target, &args.reading, session);
     let options = Options { threads: manners.threads, ..open::options(&args.reading) };
@@ -87,8 +87,7 @@ fn scan_again(
     let (sources, iocs) = looked_for(args, session)?;
     let parts = format!("{} {} {} {}", Session::tool(), RuleSet::key(&sources.all()), iocs.digest, args.timeout);
     let config = Digest::of(parts.as_bytes());
-    let detectors =
-        open::detectors_of(cache.compile(&sources.yara), &sources.sigma, args.timeout, iocs)?.allowing(list);
+    let detectors = open::detectors_of(cache.compile(&sources.yara), &sources, args.timeout, iocs)?.allowing(list);
     let name = Cache::known_name(&format!("{} {:?}", target.source.label(), target.profile));
     let known = Known::new(config, detect::wants).with(&cache.read(&name).unwrap_or_default());
     session.ui.detail(&format!("{} files are known from an earlier scan", known.len()));
@@ -170,6 +169,23 @@ pub(super) fn show(report: &ScanReport, format: FindingFormat, session: &Session
 pub(super) fn of(report: &ScanReport) -> Exit {
     let found = matches!(report.verdict, Verdict::Compromised | Verdict::Suspicious);
     Exit::of(found, !report.gaps.is_empty())
+}
+
+/// Says whether a finding is of a kind that `--fail-on` names; a weakness that is only information counts for nothing.
+pub(super) fn is_asked_for(report: &ScanReport, kinds: &[FailOn]) -> bool {
+    let is = |finding: &Finding, kind: FailOn| {
+        let weakness = |category| finding.category == category && finding.severity > Severity::Info;
+        match kind {
+            FailOn::Vulnerable => weakness(Category::Vulnerable),
+            FailOn::Exposure => weakness(Category::Exposure),
+            FailOn::Hardening => weakness(Category::Hardening),
+            FailOn::Low => finding.severity >= Severity::Low,
+            FailOn::Medium => finding.severity >= Severity::Medium,
+            FailOn::High => finding.severity >= Severity::High,
+            FailOn::Critical => finding.severity >= Severity::Critical,
+        }
+    };
+    report.findings.iter().any(|finding| kinds.iter().any(|kind| is(finding, *kind)))
 }
 
 /// Found beats gaps, gaps beat done.

@@ -153,7 +153,7 @@ fn setting(path: &EvidencePath, line: u64, name: &RawText, value: &RawText, text
 /// Says whether a job of the Asterisk user uses what no job of `FreePBX` does.
 ///
 /// Modules add jobs of their own, so a program that is not known is no sign by itself; a downloader, decoder or watchdog is.
-fn is_foreign_to_freepbx(command: &[u8]) -> bool {
+pub(super) fn is_foreign_to_freepbx(command: &[u8]) -> bool {
     const TOOLS: [&[u8]; 7] = [b"wget", b"curl", b"base64", b"pgrep", b"nc", b"bash", b"python"];
     command.split(|b| b.is_ascii_whitespace() || b"'\"|&;<>()`$/".contains(b)).any(|word| TOOLS.contains(&word))
 }

@@ -6,6 +6,7 @@
 //! runs anything, and a fault in one becomes a gap, never the end of the scan.
 
 mod account;
+mod advisory;
 mod allow;
 mod backup;
 mod baseline;
@@ -13,8 +14,10 @@ mod cohort;
 mod cron;
 mod database;
 mod density;
+mod exposure;
 mod fraud;
 mod handler;
+mod hardening;
 mod indicator;
 mod inside;
 mod known_good;
@@ -23,9 +26,11 @@ mod matched;
 mod module_signature;
 mod name;
 mod packages;
+mod pbx;
 mod php;
 mod placement;
 mod process;
+mod product;
 mod rules;
 mod score;
 mod shell;
@@ -38,6 +43,9 @@ mod wordpress;
 mod yara;
 
 pub use account::AccountDetector;
+pub use advisory::{
+    Access, Advisories, Advisory, AdvisoryDetector, AdvisoryError, Range as AffectedRange, SourceGrade, advisory_schema,
+};
 pub use allow::{AllowError, AllowList};
 pub use backup::BackupDetector;
 pub use baseline::{Baseline, BaselineDetector, Part as BaselinePart};
@@ -45,7 +53,9 @@ pub use cohort::CohortDetector;
 pub use cron::CronDetector;
 pub use database::DatabaseDetector;
 pub use density::DensityDetector;
+pub use exposure::ExposureDetector;
 pub use fraud::FraudDetector;
+pub use hardening::HardeningDetector;
 pub use indicator::{
     Foreign, ForeignDetector, Import, ImportError, ImportProblem, IndicatorDetector, IndicatorError, Indicators,
     Sought, import,
@@ -60,9 +70,11 @@ pub use module_signature::{
 };
 pub use name::NameDetector;
 pub use packages::PackageDetector;
+pub use pbx::{Grade, PbxDetector};
 pub use php::{Limits as PhpLimits, PhpDetector};
 pub use placement::PlacementDetector;
 pub use process::ProcessDetector;
+pub use product::{Product, Recognised, recognise};
 pub use rules::{ProblemKind, RuleInfo, RuleProblem, RuleSet, RuleSource};
 pub use sigma::SigmaSet;
 pub use tampering::TamperingDetector;
@@ -217,6 +229,17 @@ pub struct Conclusion {
     pub gaps: Vec<Gap>,
 }
 
+/// What detectors know that is data.
+#[derive(Default)]
+pub struct Knowledge {
+    /// Hashes, names, places and words of known attacks.
+    pub indicators: Indicators,
+    /// Rules for logs.
+    pub sigma: SigmaSet,
+    /// Versions with known holes.
+    pub advisories: Advisories,
+}
+
 /// The enabled detectors, as one visitor of the sweep.
 #[allow(clippy::struct_field_names, reason = "they are what it is named after")]
 pub struct Detectors {
@@ -281,13 +304,16 @@ impl Detectors {
         Ok(Self::with_indicators(Indicators::builtin()?, others))
     }
 
-    /// All detectors that are built in, with these indicators, and those of `others`.
+    /// All detectors that are built in, with these indicators and the built-in knowledge else, and those of `others`.
     pub fn with_indicators(indicators: Indicators, others: Vec<Box<dyn Detector>>) -> Self {
-        Self::with_rules(indicators, SigmaSet::builtin(), others)
+        // A build whose tests have passed has no mistake in its advisories.
+        let advisories = Advisories::builtin().unwrap_or_default();
+        Self::with_knowledge(Knowledge { indicators, sigma: SigmaSet::builtin(), advisories }, others)
     }
 
-    /// All detectors that are built in, with these indicators and these rules for logs, and those of `others`.
-    pub fn with_rules(indicators: Indicators, sigma: SigmaSet, others: Vec<Box<dyn Detector>>) -> Self {
+    /// All detectors that are built in, with this knowledge, and those of `others`.
+    pub fn with_knowledge(knowledge: Knowledge, others: Vec<Box<dyn Detector>>) -> Self {
+        let Knowledge { indicators, sigma, advisories } = knowledge;
         let indicators = Arc::new(indicators);
         let mut detectors: Vec<Box<dyn Detector>> = vec![
             Box::new(IndicatorDetector::new(Arc::clone(&indicators))),
@@ -302,8 +328,12 @@ impl Detectors {
             Box::new(ProcessDetector::new(Arc::clone(&indicators))),
             Box::new(PhpDetector::default()),
             Box::new(TamperingDetector::new(Arc::clone(&indicators))),
+            Box::new(PbxDetector::new(Arc::clone(&indicators))),
+            Box::new(HardeningDetector::default()),
+            Box::new(ExposureDetector::default()),
             Box::new(ModuleSignatureDetector::new(indicators)),
             Box::new(PackageDetector::new()),
+            Box::new(AdvisoryDetector::new(advisories)),
         ];
         detectors.extend(others);
         // ORDER: logs are held against what the others have found, and tell of the host's clock, which calls are told by.
@@ -504,10 +534,19 @@ fn guarded(path: &EvidencePath, report: &mut Report, detect: impl FnOnce(&mut Re
     }
 }
 
+/// What the rules in code say of themselves, as [`RuleSet::infos`] does for rules in files: those of the telephone system, of hardening and of
+/// exposure. Other detectors' rules are listed in the notes of the folder `rules`.
+pub fn code_rules() -> Vec<RuleInfo> {
+    let mut all: Vec<RuleInfo> =
+        pbx::rules().chain(hardening::RULES).chain(exposure::rules()).map(pbx::Rule::info).collect();
+    all.sort_by(|a, b| a.id.cmp(&b.id));
+    all
+}
+
 /// Says whether a detector needs the content of the file at this place in every scan, because it judges others by it: what parsers read, and
 /// keys.
 pub fn wants(path: &EvidencePath) -> bool {
-    crate::parse::wants(path) || module_signature::judges_by(path) || log::judges_by(path)
+    crate::parse::wants(path) || module_signature::judges_by(path) || log::judges_by(path) || pbx::judges_by(path)
 }
 
 /// Says whether a gap is one that stays as long as the file does: looking again would cost as much and tell no more.

@@ -60,7 +60,7 @@ impl Family {
             "TIME" => Self::Time,
             "PACKAGE" | "MODSIG" | "BASELINE" => Self::Integrity,
             "IOC" => Self::Indicator,
-            "CRON" | "TAMPER" | "STARTUP" | "KEY" => Self::Command,
+            "CRON" | "TAMPER" | "STARTUP" | "KEY" | "AST" | "INCRON" | "SSH" | "SUDO" => Self::Command,
             "ACCOUNT" => Self::Account,
             "PROC" | "KERNEL" => Self::Activity,
             "LOG" | "FRAUD" => Self::Log,

@@ -115,7 +115,8 @@ pub(super) fn is_startup_script(path: &EvidencePath) -> bool {
         || (NAMES.contains(&path.file_name()) && path.components().count() <= 4)
 }
 
-fn weigh(sign: &Sign) -> Option<(Severity, u8)> {
+/// How bad and sure a sign is in what starts by itself; none where a person may have written it.
+pub(super) fn weigh(sign: &Sign) -> Option<(Severity, u8)> {
     match sign {
         Sign::DownloadsAndRuns => Some((Severity::High, 85)),
         Sign::DecodesAndRuns | Sign::ConnectsShell => Some((Severity::High, 90)),

@@ -8,6 +8,7 @@
 
 pub mod access_log;
 pub mod astdb;
+pub mod asterisk_conf;
 pub mod asterisk_log;
 pub mod audit_log;
 pub mod auth_log;
@@ -17,8 +18,8 @@ mod bytes;
 pub mod clear_sign;
 pub mod cpio;
 pub mod crontab;
-pub mod deb;
 pub mod database;
+pub mod deb;
 pub mod dpkg;
 pub mod error_log;
 pub mod fail2ban;
@@ -31,9 +32,9 @@ pub mod hook_config;
 pub mod journal;
 pub mod lastlog;
 mod line;
+pub mod local_time;
 pub mod log_kind;
 pub mod log_time;
-pub mod local_time;
 pub mod login_db;
 pub mod master_csv;
 pub mod module_sig;

@@ -29,6 +29,7 @@ impl Row {
             confidence: finding.confidence,
             subject: finding.subject.clone(),
             evidence: Vec::new(),
+            seen: None,
             attack: finding.attack.clone(),
             references: Vec::new(),
         };

@@ -178,6 +178,7 @@ fn scanning(target: &Path, format: FindingFormat) -> ScanArgs {
         baseline: Vec::new(),
         rules: Vec::new(),
         no_builtin_rules: false,
+        fail_on: Vec::new(),
         verify_packages: false,
         timeout: 30,
         max_time: None,

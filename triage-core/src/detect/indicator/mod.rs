@@ -12,10 +12,14 @@ use crate::model::{
 };
 use crate::parse::Format;
 use crate::sweep::Swept;
+use md5::Digest as _;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::Arc;
 use thiserror::Error;
+
+/// The largest PHP file whose MD5 is looked up; web shells are smaller.
+const LARGEST_PHP: usize = 512 * 1024;
 
 /// The indicator files that are built in: name and text.
 const BUILTIN: [(&str, &str); 4] = [
@@ -94,6 +98,8 @@ pub(super) struct Indicator {
     #[serde(default)]
     sha256: Vec<Digest>,
     #[serde(default)]
+    md5: Vec<String>,
+    #[serde(default)]
     texts: Vec<String>,
     #[serde(default)]
     uid_0_names: Vec<String>,
@@ -112,10 +118,11 @@ impl Indicator {
 }
 
 /// All indicators, arranged by what they are looked for in.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Indicators {
     paths: Vec<(Pattern, Arc<Indicator>)>,
     hashes: HashMap<Digest, Arc<Indicator>>,
+    md5: HashMap<[u8; 16], Arc<Indicator>>,
     texts: Vec<(Vec<u8>, Arc<Indicator>)>,
     places: Vec<Pattern>,
     uid_0_names: HashMap<Vec<u8>, Arc<Indicator>>,
@@ -159,12 +166,16 @@ impl Indicators {
             if indicator.texts.iter().chain(&indicator.password_hashes).any(|text| text.len() < 6) {
                 return Err(wrong("a text has at least six bytes"));
             }
+            let Some(digests) = indicator.md5.iter().map(|text| md5_of(text)).collect::<Option<Vec<_>>>() else {
+                return Err(wrong("an MD5 has 32 hexadecimal digits"));
+            };
             let indicator = Arc::new(indicator);
             let shared = || Arc::clone(&indicator);
             for path in &indicator.paths {
                 self.paths.push((pattern(path)?, shared()));
             }
             self.hashes.extend(indicator.sha256.iter().map(|&digest| (digest, shared())));
+            self.md5.extend(digests.iter().map(|digest| (*digest, shared())));
             self.texts.extend(indicator.texts.iter().map(|text| (text.clone().into_bytes(), shared())));
             self.uid_0_names.extend(indicator.uid_0_names.iter().map(|name| (name.clone().into_bytes(), shared())));
             self.password_hashes
@@ -188,6 +199,15 @@ impl Indicators {
     /// The indicators whose text stands in a line as a word of its own.
     pub(super) fn in_line<'a>(&'a self, line: &'a [u8]) -> impl Iterator<Item = &'a Indicator> {
         self.texts.iter().filter(move |(text, _)| has_word(line, text)).map(|(_, indicator)| &**indicator)
+    }
+
+    /// The texts that are addresses, with the names of their indicators.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = (&[u8], &str)> {
+        let is_address = |text: &[u8]| text.iter().all(|b| b.is_ascii_digit() || *b == b'.');
+        self.texts
+            .iter()
+            .filter(move |(text, _)| is_address(text))
+            .map(|(text, indicator)| (text.as_slice(), indicator.id.as_str()))
     }
 
     /// The indicator for an account of this name that has user id 0.
@@ -215,6 +235,21 @@ impl IndicatorDetector {
     /// A detector of these indicators.
     pub fn new(indicators: Arc<Indicators>) -> Self {
         Self { indicators }
+    }
+
+    /// Reports that name no better digest: looked for in PHP only, because one more digest of everything would cost a third of the scan.
+    fn md5(&self, file: &Swept<'_>, content: &[u8], report: &mut Report) {
+        let is_php = content.len() <= LARGEST_PHP && super::looks_like_php(content);
+        if self.indicators.md5.is_empty() || !is_php {
+            return;
+        }
+        let digest: [u8; 16] = md5::Md5::digest(content).into();
+        if let Some(indicator) = self.indicators.md5.get(&digest) {
+            let text = format!("{:032x}", u128::from_be_bytes(digest));
+            let evidence = Evidence::Attribute { name: "md5".into(), value: text.as_str().into() };
+            let subject = Subject::File { path: file.path.clone(), sha256: file.sha256 };
+            report.findings.push(indicator.finding(subject, vec![evidence]));
+        }
     }
 
     fn texts(&self, file: &Swept<'_>, content: &[u8], report: &mut Report) {
@@ -264,6 +299,7 @@ impl Detector for IndicatorDetector {
             report.findings.push(indicator.finding(subject(), vec![evidence]));
         }
         if let Some(content) = file.content.filter(|_| file.meta.is_file()) {
+            self.md5(file, content, report);
             self.texts(file, content, report);
         }
     }
@@ -271,6 +307,12 @@ impl Detector for IndicatorDetector {
     fn looks_inside(&self, _: Inside) -> bool {
         true
     }
+}
+
+/// The bytes of an MD5 in hexadecimal digits.
+fn md5_of(text: &str) -> Option<[u8; 16]> {
+    let is_plain = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    u128::from_str_radix(text, 16).ok().filter(|_| is_plain).map(u128::to_be_bytes)
 }
 
 /// Says whether `word` stands in the line and is not a part of a longer address, name or number.
@@ -345,6 +387,19 @@ mod tests {
         assert!(matches!(add(&GOOD.replace("50", "101")), Err(IndicatorError::Indicator { .. })));
         assert!(matches!(add(&GOOD.replace("abcdef", "abc")), Err(IndicatorError::Indicator { .. })));
         assert!(matches!(add(&GOOD.replace("texts: [abcdef]", "paths: [etc/x]")), Err(IndicatorError::Pattern { .. })));
+    }
+
+    #[test]
+    fn php_is_looked_up_by_md5_too() {
+        use super::super::testing::{Scene, ids};
+        let content = "<?php exit; // inert\n";
+        let digest = format!("{:032x}", u128::from_be_bytes(md5::Md5::digest(content).into()));
+        let mut indicators = Indicators::default();
+        indicators.add("x.yaml", &GOOD.replace("texts: [abcdef]", &format!("md5: ['{digest}']"))).unwrap();
+        let detector = || IndicatorDetector::new(Arc::new(indicators.clone()));
+        let scene = Scene::new().file("/var/www/html/a.php", content).file("/var/www/html/b.php", "<?php exit;\n");
+        assert_eq!(ids(&scene.judge(detector()).value), ["X-1 high"]);
+        assert!(matches!(add(&GOOD.replace("texts: [abcdef]", "md5: [abc]")), Err(IndicatorError::Indicator { .. })));
     }
 
     #[test]

@@ -62,7 +62,7 @@ struct Group {
 }
 
 /// Compiled Sigma rules. Cheap to clone.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct SigmaSet {
     inner: Arc<Inner>,
 }
