@@ -130,7 +130,7 @@ fn triggers_events_and_routines_are_told_with_their_bodies() {
     let text = "-- Host: localhost    Database: asterisk\n
 DELIMITER ;;
 /*!50003 CREATE*/ /*!50017 DEFINER=`root`@`localhost`*/ /*!50003 TRIGGER `keep` AFTER DELETE ON `ampusers` FOR EACH ROW BEGIN
-  INSERT INTO ampusers (username) VALUES ('x;y'); -- ; 
+  INSERT INTO ampusers (username) VALUES ('x;y'); -- ;
 END */;;
 DELIMITER ;
 DELIMITER //
