@@ -50,7 +50,6 @@ pub type OpenSource<'a> = dyn Fn(&str) -> Result<Box<dyn Source>, String> + 'a;
 pub fn make(request: &PlanRequest<'_>) -> Result<Outcome<Plan>, PlanError> {
     let mut scene = Scene::new(request);
     let tasks = tasks(request, &mut scene)?;
-    scene.look_ahead(&tasks);
     let tasks = swallow_edits(tasks, &mut scene);
 
     let mut steps = Vec::new();

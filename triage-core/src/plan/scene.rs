@@ -11,16 +11,13 @@ use crate::action::{
 };
 use crate::model::{EvidencePath, FileKind, Gap, GapReason, Pattern, RawText, escape};
 use crate::source::{Item, Selection, Source, SourceError};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// How many more lines than were seen may go: the intruder's loop adds the same line again between plan and run.
 pub(super) const RESPAWN_ALLOWANCE: u64 = 16;
-/// From how many objects on they are looked at by several threads, and how many these are at most.
-const FEW: usize = 64;
-const MAX_THREADS: usize = 8;
 /// The most links of units that are looked at.
 const MAX_LINKS: usize = 20_000;
 
@@ -118,31 +115,6 @@ impl Scene<'_> {
         let seen = see(self.source, path, 0);
         self.objects.insert(path.clone(), seen.clone());
         seen
-    }
-
-    /// Looks at the objects of tasks that need no content, several at once: with thousands of them it is the time that planning takes.
-    pub(super) fn look_ahead(&mut self, tasks: &[Task<'_>]) {
-        let is_wanted = |task: &&Task<'_>| is_stateless(&task.target) && !self.objects.contains_key(task.target.path());
-        let paths: BTreeSet<&EvidencePath> = tasks.iter().filter(is_wanted).map(|task| task.target.path()).collect();
-        let paths: Vec<&EvidencePath> = paths.into_iter().collect();
-        if paths.len() < FEW {
-            return;
-        }
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MAX_THREADS);
-        let source = self.source;
-        let seen: Vec<(EvidencePath, Seen)> = std::thread::scope(|scope| {
-            let parts: Vec<_> = paths
-                .chunks(paths.len().div_ceil(threads))
-                .map(|part| {
-                    scope.spawn(move || {
-                        part.iter().map(|path| ((*path).clone(), see(source, path, 0))).collect::<Vec<_>>()
-                    })
-                })
-                .collect();
-            // What a thread that failed was to look at is looked at again when its step comes.
-            parts.into_iter().flat_map(|part| part.join().unwrap_or_default()).collect()
-        });
-        self.objects.extend(seen);
     }
 
     /// The action of a task. None, and a gap, for a file that nobody knows the content of, so that no step could name it.
