@@ -512,7 +512,7 @@ impl Report {
     /// Gives the file's times to what was found about it and has none of its own.
     fn seen(mut self, file: &Swept<'_>) -> Self {
         for finding in &mut self.findings {
-            if finding.seen.is_none() && finding.subject.path() == file.path {
+            if finding.seen.is_none() && finding.subject.path() == file.path && !is_of_records(finding) {
                 finding.seen = Span::of(file.meta);
             }
         }
@@ -612,10 +612,15 @@ fn merge(mut findings: Vec<Finding>) -> Vec<Finding> {
     // What is concluded of a file in the end knows its times from what was found when it was read.
     let times: HashMap<EvidencePath, Span> =
         merged.iter().filter_map(|finding| Some((finding.subject.path().clone(), finding.seen?))).collect();
-    for finding in merged.iter_mut().filter(|finding| finding.seen.is_none()) {
+    for finding in merged.iter_mut().filter(|finding| finding.seen.is_none() && !is_of_records(finding)) {
         finding.seen = times.get(finding.subject.path()).copied();
     }
     merged
+}
+
+/// Says whether a finding is about what records tell, and not about the file that they stand in: the file's times are not its own.
+fn is_of_records(finding: &Finding) -> bool {
+    ["TR-LOG-", "TR-FRAUD-", "TR-DB-"].iter().any(|family| finding.rule.0.starts_with(family))
 }
 
 /// What tells two findings of one id apart, so that the order in which they arrived does not matter.

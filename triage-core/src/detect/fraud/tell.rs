@@ -7,7 +7,8 @@ use super::number::{self, Kind};
 use super::sip::{SipLog, Stolen, refusals};
 use crate::detect::Report;
 use crate::model::{
-    AsteriskAnswer, Category, Evidence, EvidencePath, Finding, Gap, GapReason, Severity, Subject, escape,
+    AsteriskAnswer, Category, Evidence, EvidencePath, Finding, Gap, GapReason, Severity, Span, Subject, TimeSource,
+    Timestamp, escape,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,12 +32,21 @@ fn finding(
 
 /// A local time, and UTC where the host's distance from it is known.
 fn both(seconds: i64, offsets: &BTreeMap<i64, i32>) -> String {
-    // Before the first that is known, that one is the best that there is.
-    let known = offsets.range(..=seconds).next_back().or_else(|| offsets.iter().next());
-    match known {
-        Some((_, offset)) => format!("{} local time, {} UTC", local(seconds), local(seconds - i64::from(*offset))),
+    match offset_at(seconds, offsets) {
+        Some(offset) => format!("{} local time, {} UTC", local(seconds), local(seconds - i64::from(offset))),
         None => format!("{} local time, zone not known", local(seconds)),
     }
+}
+
+/// When calls were, where the host's distance from UTC is known.
+fn span(first: Option<i64>, last: Option<i64>, offsets: &BTreeMap<i64, i32>) -> Option<Span> {
+    let utc = |seconds: i64| Some(Timestamp::new(seconds - i64::from(offset_at(seconds, offsets)?), 0));
+    Some(Span { first: utc(first?)?, last: utc(last?)?, by: TimeSource::Record })
+}
+
+/// Seconds that the host's clock is ahead of UTC then. Before the first that is known, that one is the best that there is.
+fn offset_at(seconds: i64, offsets: &BTreeMap<i64, i32>) -> Option<i32> {
+    offsets.range(..=seconds).next_back().or_else(|| offsets.iter().next()).map(|(_, offset)| *offset)
 }
 
 /// What the calls of one source tell.
@@ -64,7 +74,8 @@ pub(super) fn calls(
             weight,
             path,
             evidence,
-        );
+        )
+        .with_span(span(book.nines.first, book.nines.last, offsets));
         report.findings.push(
             told.with_references([
                 "FreePBX on CVE-2025-57819, fourth of five indicators (The Hacker News, August 2025)",
@@ -73,7 +84,8 @@ pub(super) fn calls(
     }
     if book.originated.count > 0 {
         let title = "Calls to numbers outside that nobody dialled: local channels that wait";
-        let told = finding("TR-FRAUD-0003", title, (Severity::High, 80), path, seen(&book.originated, offsets));
+        let told = finding("TR-FRAUD-0003", title, (Severity::High, 80), path, seen(&book.originated, offsets))
+            .with_span(span(book.originated.first, book.originated.last, offsets));
         report.findings.push(told.with_references([
             "Cyble on JOMANGY (2026-05-21): `channel originate Local/<num>@<context> application wait`",
         ]));
@@ -81,7 +93,11 @@ pub(super) fn calls(
     if book.dear.count > 0 {
         let title = "Answered calls to premium or satellite numbers";
         let weight = if book.dear.count >= 10 { (Severity::Medium, 50) } else { (Severity::Low, 40) };
-        report.findings.push(finding("TR-FRAUD-0004", title, weight, path, seen(&book.dear, offsets)));
+        report.findings.push(finding("TR-FRAUD-0004", title, weight, path, seen(&book.dear, offsets)).with_span(span(
+            book.dear.first,
+            book.dear.last,
+            offsets,
+        )));
     }
     if book.left_out > 0 {
         let detail = format!("{} calls abroad beyond those that are weighed", book.left_out);
@@ -161,7 +177,8 @@ fn told_bursts(
         }
     }
     let title = "Burst of calls abroad as this host has not made them before";
-    Some(finding("TR-FRAUD-0001", title, weight, path, evidence).with_attack(["T1078"]))
+    let span = span(calls().map(|call| call.start).min(), calls().map(|call| call.start).max(), offsets);
+    Some(finding("TR-FRAUD-0001", title, weight, path, evidence).with_attack(["T1078"]).with_span(span))
 }
 
 /// `+371 (Latvia, in lists of such fraud)`.

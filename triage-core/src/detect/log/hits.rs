@@ -93,7 +93,7 @@ impl Counter {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment {
     pub(super) seconds: i64,
-    text: Vec<u8>,
+    pub(super) text: Vec<u8>,
 }
 
 impl Moment {

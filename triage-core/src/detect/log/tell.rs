@@ -1,9 +1,10 @@
 //! Findings of what was seen in the files of one log: one a rule, however many lines and rotations it is about.
 
-use super::hits::{Answer, Hits, Sample};
+use super::hits::{self, Answer, Hits, Moment, Sample};
 use super::scan::Facts;
 use crate::detect::{RuleInfo, SigmaSet};
-use crate::model::{Evidence, EvidencePath, Finding, Severity, Subject, escape};
+use crate::model::{Evidence, EvidencePath, Finding, Severity, Span, Subject, TimeSource, Timestamp, escape};
+use crate::parse::log_time;
 use crate::parse::redact::redact;
 use std::collections::BTreeMap;
 
@@ -77,7 +78,7 @@ impl Log<'_> {
         let title = format!("{}{note}", info.title);
         let finding =
             Finding::new(info.id.clone(), title, (info.category, severity, confidence), self.subject(), evidence);
-        finding.with_attack(info.attack.clone()).with_references(info.references.clone())
+        finding.with_attack(info.attack.clone()).with_references(info.references.clone()).with_span(in_utc(&all.span))
     }
 
     /// A line as evidence: of the log itself, or with the name of the rotation that it is in.
@@ -94,6 +95,15 @@ impl Log<'_> {
             evidence.push(Evidence::Attribute { name: "decoded".to_owned(), value: decoded.into() });
         }
     }
+}
+
+/// When it was, where the log's times name their zone.
+pub(super) fn in_utc(span: &hits::Span) -> Option<Span> {
+    let at = |moment: &Moment| {
+        let time = log_time::common(&moment.text).or_else(|| log_time::iso(&moment.text))?;
+        time.offset.map(|_| Timestamp::new(time.seconds, 0))
+    };
+    Some(Span { first: at(span.first.as_ref()?)?, last: at(span.last.as_ref()?)?, by: TimeSource::Record })
 }
 
 pub(super) fn attribute(name: &str, value: &str) -> Evidence {

@@ -1,7 +1,7 @@
 //! Requests to files that other detectors name: a shell that was found, and whether it was used.
 
 use super::script_use::Use;
-use super::tell::{Log, attribute};
+use super::tell::{Log, attribute, in_utc};
 use crate::model::{Category, EvidencePath, Finding, Severity, Subject};
 use std::collections::BTreeMap;
 
@@ -53,5 +53,6 @@ fn one(path: &EvidencePath, finding: &Finding, used: &BTreeMap<Vec<u8>, (Use, Ev
     }
     let title = "File that another finding names was asked for and answered";
     let subject = Subject::File { path: path.clone(), sha256: None };
-    Some(Finding::new("TR-LOG-0601", title, weight, subject, evidence).with_attack(["T1505.003"]))
+    let finding = Finding::new("TR-LOG-0601", title, weight, subject, evidence);
+    Some(finding.with_attack(["T1505.003"]).with_span(in_utc(&used.span)))
 }

@@ -1,7 +1,7 @@
 //! Which of the known incidents this one is: from the findings, by the clues of `rules/families/`.
 
 use crate::builtin::BUILTIN_RULES;
-use crate::model::{Evidence, Finding, FindingId, RuleId, Subject};
+use crate::model::{Category, Evidence, Finding, FindingId, RuleId, Severity, Subject};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use thiserror::Error;
@@ -176,7 +176,10 @@ impl Family {
 
 impl Clue {
     fn is_in(&self, finding: &Finding) -> bool {
+        // A probe that was refused says who tried, and not who was here.
+        let is_probe = finding.category == Category::Exploitation && finding.severity < Severity::Medium;
         self.rules.contains(&finding.rule)
+            && !is_probe
             && (self.mentions.is_empty() || self.mentions.iter().any(|text| mentions(finding, text)))
     }
 }
@@ -188,6 +191,7 @@ fn mentions(finding: &Finding, text: &str) -> bool {
         Subject::CronEntry { text, .. } | Subject::Line { text, .. } => text.as_bytes(),
         Subject::Account { name, .. } | Subject::Module { name, .. } | Subject::Kernel { name, .. } => name.as_bytes(),
         Subject::Process { command_line, .. } => command_line.as_bytes(),
+        Subject::DatabaseRow { key, .. } => key.as_bytes(),
         other => other.path().as_bytes(),
     };
     has(subject)
@@ -202,7 +206,7 @@ fn mentions(finding: &Finding, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Category, EvidencePath, Severity};
+    use crate::model::EvidencePath;
 
     fn finding(rule: &str, path: &str, said: &str) -> Finding {
         let subject = Subject::File { path: EvidencePath::new(path).unwrap(), sha256: None };

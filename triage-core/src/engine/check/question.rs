@@ -76,9 +76,9 @@ impl Question {
             _ => {}
         }
         match family {
-            "DB" | "ROW" => return Self::Database,
+            "DB" => return Self::Database,
             "MODSIG" => return Self::Modules,
-            "LOG" | "SIGMA" => return Self::Logs,
+            "LOG" => return Self::Logs,
             _ => {}
         }
         match (finding.category, &finding.subject) {

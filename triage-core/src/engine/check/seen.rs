@@ -51,7 +51,7 @@ impl Detector for Witness {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match record.folder() {
             "processes" => seen.has_volatile = true,
-            "database_rows" | "database_tables" => {
+            "database_rows" | "dump_rows" => {
                 seen.questions.insert(Question::Database);
             }
             "calls" | "database_calls" => {
