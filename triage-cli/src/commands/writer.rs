@@ -127,6 +127,7 @@ fn holders(path: &EvidencePath) -> Vec<(u32, String)> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
     use super::*;
 
     #[test]

@@ -128,7 +128,9 @@ pub(crate) mod tests {
         for (number, (name, mode, content)) in members.iter().chain([&("TRAILER!!!", 0, &b""[..])]).enumerate() {
             out.extend_from_slice(b"070701");
             let fields = [number, *mode as usize, 0, 0, 1, 0, content.len(), 0, 0, 0, 0, name.len() + 1, 0];
-            fields.iter().for_each(|field| out.extend(format!("{field:08x}").bytes()));
+            for field in fields {
+                out.extend(format!("{field:08x}").bytes());
+            }
             out.extend_from_slice(name.as_bytes());
             out.push(0);
             out.resize(out.len().next_multiple_of(4), 0);

@@ -76,6 +76,7 @@ pub(super) fn signers() -> Result<Signers, String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unnecessary_wraps, reason = "stands for one that can fail")]
 pub(super) fn signers() -> Result<Signers, String> {
     Ok(super::tests::signers())
 }

@@ -103,6 +103,8 @@ fn meta(source: &dyn Source, at: &str) -> FileMeta {
     source.metadata(&path(at)).unwrap().unwrap()
 }
 
+type Pack = fn(&[u8]) -> Vec<u8>;
+
 #[test]
 fn a_file_comes_out_of_a_debian_package_however_it_is_packed() {
     let xz = |bytes: &[u8]| {
@@ -121,8 +123,7 @@ fn a_file_comes_out_of_a_debian_package_however_it_is_packed() {
         child.wait().unwrap();
         out
     };
-    let mut packings: Vec<fn(&[u8]) -> Vec<u8>> =
-        vec![<[u8]>::to_vec, gzip, |bytes| zstd::stream::encode_all(bytes, 3).unwrap()];
+    let mut packings: Vec<Pack> = vec![<[u8]>::to_vec, gzip, |bytes| zstd::stream::encode_all(bytes, 3).unwrap()];
     if std::process::Command::new("xz").arg("--version").output().is_ok() {
         packings.push(xz);
     } else {

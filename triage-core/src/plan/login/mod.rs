@@ -228,10 +228,11 @@ mod tests {
 
     #[test]
     fn what_sshd_does_not_let_in_is_no_way() {
+        type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], Way);
         let keys = ("/root/.ssh/authorized_keys", KEY);
         let adams = ("/home/adam/.ssh/authorized_keys", KEY);
         let only_keys = "PasswordAuthentication no\nKbdInteractiveAuthentication no\n";
-        let cases: [(&str, &str, &[(&str, &str)], Way); 17] = [
+        let cases: [Case<'_>; 17] = [
             (BOTH, "Port 22\n", &[], Way::Sure),
             (BOTH, only_keys, &[], Way::None),
             (BOTH, only_keys, &[keys], Way::Sure),
