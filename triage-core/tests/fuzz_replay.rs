@@ -180,7 +180,7 @@ replays! {
     container archive collection archive_names container_image disk_image inside
     bundle bundle_index bundle_escape coverage run
     plan playbook definition advisories indicator yara_rule pattern key php
-    access_log asterisk_log master_csv sigma
+    access_log asterisk_log master_csv sigma mysqldump
 }
 
 #[test]

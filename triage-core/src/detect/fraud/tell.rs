@@ -283,23 +283,17 @@ pub(super) fn spool(files: &BTreeMap<EvidencePath, Vec<u8>>, report: &mut Report
         };
         let channel = value("Channel").unwrap_or_default();
         let number = channel.split(|byte| matches!(byte, b'/' | b'@')).nth(1).unwrap_or_default();
-        let is_abroad = number::international(number).is_some() || number::premium(number).is_some();
-        let runs = value("Application").is_some_and(|application| {
-            [&b"system"[..], b"trysystem", b"agi"].iter().any(|name| application.eq_ignore_ascii_case(name))
-        });
-        let weight = match (runs, is_abroad, number::is_outside(number)) {
-            (true, ..) => (Severity::High, 80),
-            (_, true, _) => (Severity::Medium, 65),
-            (_, _, true) => (Severity::Low, 40),
-            _ => (Severity::Info, 25),
-        };
+        // Any other call, and one that runs a program, is told of by who knows the spool (TR-AST-0040, TR-AST-0041).
+        if number::international(number).is_none() && number::premium(number).is_none() {
+            continue;
+        }
         let mut evidence = Vec::new();
         for name in ["Channel", "Application", "Data", "Context", "Extension", "CallerID", "Account"] {
             evidence.extend(
                 value(name).map(|text| attribute(&name.to_ascii_lowercase(), &escape(text.get(..200).unwrap_or(text)))),
             );
         }
-        let title = "Call that waits in Asterisk's spool to be placed";
-        report.findings.push(finding("TR-FRAUD-0008", title, weight, path, evidence));
+        let title = "Call abroad that waits in Asterisk's spool to be placed";
+        report.findings.push(finding("TR-FRAUD-0008", title, (Severity::Medium, 65), path, evidence));
     }
 }

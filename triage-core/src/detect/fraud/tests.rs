@@ -251,14 +251,13 @@ fn what_goes_on_now_is_told() {
 }
 
 #[test]
-fn a_call_file_that_runs_a_program_or_calls_abroad_is_told_and_a_wake_up_call_is_info() {
+fn a_call_file_that_calls_abroad_is_told_and_a_wake_up_call_is_not() {
     let spooled = |text: &str| ids(&judge(&Scene::new().file("/var/spool/asterisk/outgoing/x.call", text)));
     assert_eq!(
         spooled("Channel: Local/0037129123456@from-internal\nApplication: Wait\nData: 999\n"),
         ["TR-FRAUD-0008 medium"]
     );
-    assert_eq!(spooled("Channel: Local/101@x\nApplication: System\nData: true\n"), ["TR-FRAUD-0008 high"]);
-    assert_eq!(spooled("Channel: Local/101@from-internal\nContext: wakeup\n"), ["TR-FRAUD-0008 info"]);
+    assert_eq!(spooled("Channel: Local/101@from-internal\nContext: wakeup\n"), [""; 0]);
 }
 
 #[test]
