@@ -6,7 +6,7 @@ fn the_demo_goes_the_whole_way_and_leaves_what_it_says() {
     let answer = env.triage(["demo", "here"]).expect(0);
     for line in [
         "COMPROMISED",
-        "NO_EVIDENCE",
+        "it is evidence",
         "no_known_trace_left",
         "Intact:",
         "malicious objects come back too",

@@ -34,7 +34,8 @@ pub(crate) fn run(args: &ScanArgs, session: &Session) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-fn scan(path: &Path, args: &ScanArgs, session: &Session) -> Result<ScanReport, Failure> {
+/// Scans one target.
+pub(super) fn scan(path: &Path, args: &ScanArgs, session: &Session) -> Result<ScanReport, Failure> {
     let mut target = open::sealed_target(Some(path), &args.reading, &args.identity, session)?;
     if args.verify_packages {
         target.add_packages();
