@@ -366,7 +366,7 @@ rule TR_WEBSHELL_0116_hidden_code_written
         sample = "tr-webshell-0116.php"
     strings:
         $name = /[^\w>:$](fopen|file_put_contents)\s{0,4}\(\s{0,4}(base64_decode|pack|str_rot13|strrev|hex2bin)\s{0,4}\(\s{0,4}["']/ nocase
-        $code = /["'](PD9waH[AB]|PD9QSF|PD9AZX|PD8gQ|PD9ldmFs|3c3f7068|3c3f4065|3c3f6576)[\w+\/=]{12}/
+        $code = /["'](PD9waH[AB]|PD9QSF|PD9AZX|PD8gQ|PD9ldmFs|3c3f7068|3c3f4065|3c3f6576)[\w+\/=]{64}/
         $write = /[^\w>:$](fputs|fwrite|file_put_contents)\s{0,4}\(/ nocase
     condition:
         php and $write and ($name or ($code and filesize < 200KB))

@@ -9,8 +9,7 @@ use crate::view;
 use serde::Serialize;
 use std::path::Path;
 use triage_core::bundle::{BundleFormat, BundleSink, Seal};
-use triage_core::detect::{self, Recognised};
-use triage_core::engine::check::{self, About, Check, Checker, Families, Question, Word};
+use triage_core::engine::check::{About, Check, Checker, Families, Question, Word};
 use triage_core::engine::{self, Care, Collection, Reading, Target};
 use triage_core::model::{Clock as _, Verdict, escape};
 use triage_core::playbook;
@@ -52,9 +51,8 @@ pub(crate) fn run(args: &CheckArgs, session: &Session) -> Result<Exit, Failure> 
     allow::tell_unused(&scan, session);
     let is_live = target.source.kind() == SourceKind::Live;
     let created = session.clock.now();
-    let product = product_of(&target)?;
-    let about = About { tool: Session::tool(), now: is_live.then_some(created), created, product };
-    let check = checker.answer(&target, &scan, &families, about);
+    let about = About { tool: Session::tool(), now: is_live.then_some(created), created };
+    let check = checker.answer(&target, &scan, &families, about)?;
     let is_interrupted = scan.summary.is_interrupted;
     let report = ScanReport { verdict: check.verdict, ..scan::report_of(&target, scan, session) };
     show(&check, &report, args.format, session)?;
@@ -90,18 +88,12 @@ fn show(check: &Check, report: &ScanReport, format: CheckFormat, session: &Sessi
     Ok(())
 }
 
-/// The telephone system on the host; none where there is none.
-fn product_of(target: &Target) -> Result<Option<check::Product>, Failure> {
-    let Recognised { product, version, .. } = detect::recognise(target.source.as_ref())?;
-    let known = check::Product { name: product.to_string(), version, has_pack: product.has_pack() };
-    Ok(product.is_telephone_system().then_some(known))
-}
-
 /// The exact next commands.
 fn next(check: &Check, args: &CheckArgs, target: &Target, session: &Session) {
     let is_live = target.source.kind() == SourceKind::Live;
     let quoted = |path: &Path| format!("'{}'", escape(path.as_os_str().as_encoded_bytes()));
-    let place = args.target.as_deref().or(args.save.as_deref());
+    let root = Some(args.reading.root.as_path()).filter(|root| *root != Path::new("/"));
+    let place = args.target.as_deref().or(args.save.as_deref()).or(root);
     let of = place.map(|path| format!(" {}", quoted(path))).unwrap_or_default();
     let mut steps: Vec<String> = Vec::new();
     match check.verdict {
@@ -153,6 +145,6 @@ fn next(check: &Check, args: &CheckArgs, target: &Target, session: &Session) {
 fn playbook_for(check: &Check) -> &str {
     let known = |name: &&str| playbook::builtin_names().any(|builtin| builtin == *name);
     let of_family = check.families.iter().map(|family| family.playbook.as_str()).find(known);
-    let is_freepbx = check.product.as_ref().is_some_and(|product| product.has_pack);
+    let is_freepbx = check.product.as_ref().is_some_and(|found| found.product.has_pack());
     of_family.unwrap_or(if is_freepbx { "freepbx/web-shell" } else { "linux/web-shell" })
 }

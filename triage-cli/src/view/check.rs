@@ -17,9 +17,9 @@ pub(crate) fn text(check: &Check, findings: &[Finding]) -> String {
     let find = |id: &FindingId| findings.iter().find(|finding| finding.id == *id);
     let product = check.product.as_ref().map_or_else(
         || "no telephone system recognised".to_owned(),
-        |product| match &product.version {
-            Some(version) => format!("{} {version}", product.name),
-            None => product.name.clone(),
+        |found| match &found.version {
+            Some(version) => format!("{} {version}", found.product),
+            None => found.product.to_string(),
         },
     );
     let host = match check.host.hostname.to_string() {

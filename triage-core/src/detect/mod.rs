@@ -620,7 +620,7 @@ fn merge(mut findings: Vec<Finding>) -> Vec<Finding> {
 
 /// Says whether a finding is about what records tell, and not about the file that they stand in: the file's times are not its own.
 fn is_of_records(finding: &Finding) -> bool {
-    ["TR-LOG-", "TR-FRAUD-", "TR-DB-"].iter().any(|family| finding.rule.0.starts_with(family))
+    matches!(finding.rule.family(), Some("LOG" | "FRAUD" | "DB"))
 }
 
 /// What tells two findings of one id apart, so that the order in which they arrived does not matter.

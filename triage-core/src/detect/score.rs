@@ -50,9 +50,9 @@ enum Family {
 impl Family {
     /// By the rule's name. Whatever is not listed judges contents, as the rules of others do; so the unknown counts once at most.
     fn of(rule: &RuleId) -> Self {
+        let Some(family) = rule.family() else { return Self::Content };
         let rule = rule.0.as_str();
-        let Some(ours) = rule.strip_prefix("TR-") else { return Self::Content };
-        match ours.split('-').next().unwrap_or_default() {
+        match family {
             "NAME" => Self::Name,
             "PLACE" if matches!(rule, "TR-PLACE-0006" | "TR-PLACE-0007") => Self::Rights,
             "PLACE" => Self::Place,

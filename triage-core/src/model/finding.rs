@@ -112,6 +112,13 @@ impl fmt::Display for Category {
 #[serde(transparent)]
 pub struct RuleId(pub String);
 
+impl RuleId {
+    /// The part of our own rules' names that says what they are about: `LOG` of `TR-LOG-0101`; none for a rule of somebody else's.
+    pub fn family(&self) -> Option<&str> {
+        self.0.strip_prefix("TR-")?.split('-').next()
+    }
+}
+
 impl fmt::Display for RuleId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
@@ -524,7 +531,7 @@ impl Verdict {
     ///
     /// Weaknesses (vulnerable, exposure, hardening) and findings below medium say nothing of an intrusion. `is_blind` says that so much was
     /// not read that silence means nothing.
-    pub fn of(findings: &[Finding], is_blind: bool) -> Self {
+    pub fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>, is_blind: bool) -> Self {
         let mut verdict = if is_blind { Self::Undetermined } else { Self::NoEvidence };
         for finding in findings {
             if !finding.category.is_evidence_of_compromise() || finding.severity < Severity::Medium {

@@ -119,7 +119,7 @@ impl Interp<'_> {
             && (executable || !path.is_known())
         {
             let is_hidden = data.made & made::HIDDEN != 0;
-            if executable && data.made & (made::DECODED | made::UNPACKED) != 0 {
+            if executable && data.made & (made::DECODED | made::UNPACKED) != 0 && does_something(&text) {
                 self.hit(here, &rule::DROPPER, (Severity::High, 85), None, &what);
             }
             self.run_layer(here, &text, false, is_hidden);
@@ -214,6 +214,12 @@ fn file_key(path: &Val) -> Option<Vec<u8>> {
     };
     let key = key.strip_prefix(b"./").map(<[u8]>::to_vec).unwrap_or(key);
     (key.len() > 3).then_some(key)
+}
+
+/// Says whether PHP can do anything at all: it calls, includes or names something. Placeholders that tests and installers write do not.
+fn does_something(text: &[u8]) -> bool {
+    let lower = text.to_ascii_lowercase();
+    [&b"("[..], b"$", b"`", b"include", b"require"].iter().any(|sign| has(&lower, sign))
 }
 
 /// Says whether a text is PHP whose first statement ends it: whatever stands behind is data that a server does not show. Programs keep

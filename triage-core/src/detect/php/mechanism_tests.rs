@@ -175,3 +175,10 @@ fn a_file_below_a_known_folder_is_no_other_host() {
         "list($a, $b) = explode('/', $_POST['h']); $r = parse_ini_file('apps/' . $a . '/x.ini'); call_user_func($r['f'], $_POST['v']);",
     );
 }
+
+#[test]
+fn a_placeholder_that_is_written_is_no_hidden_code() {
+    // `<?php\n// nothing\nreturn false;\n`, as the framework's own tests write it; `<?php eval($x);` is something.
+    passes("file_put_contents('/tmp/a.php', base64_decode('PD9waHAKLy8gbm90aGluZwpyZXR1cm4gZmFsc2U7Cg=='));");
+    hits("TR-PHP-0306", "file_put_contents('/tmp/a.php', base64_decode('PD9waHAgZXZhbCgkeCk7'));");
+}

