@@ -110,3 +110,13 @@ fn a_target_that_is_not_there_is_an_error_with_a_hint() {
     assert!(told.stderr.contains("hint"), "{}", told.stderr);
     env.triage(["check", "host", "--fail-on", "everything"]).expect(64);
 }
+
+#[test]
+fn a_host_that_is_named_by_its_root_is_the_one_that_the_next_commands_are_for() {
+    let told = planted().triage(["check", "--root", "host"]).expect(2);
+    assert!(
+        told.stderr.contains("triage scan 'host'") && told.stderr.contains("triage plan 'host'"),
+        "{}",
+        told.stderr
+    );
+}

@@ -42,7 +42,12 @@ pub(crate) fn run(args: &CheckArgs, session: &Session) -> Result<Exit, Failure> 
                 care: Care { elapsed: &|| session.started.elapsed(), ..Care::default() },
                 clock: &session.clock,
             };
-            let mut collected = engine::collect(collection, reading)?;
+            let mut collected = engine::collect(collection, reading).map_err(|error| {
+                Failure::hinted(
+                    error,
+                    "name another file with `--save`; what was written until then ends in `.partial`",
+                )
+            })?;
             let scan = collected.scan.take().ok_or_else(|| anyhow::anyhow!("nothing was scanned"))?;
             (scan, Some(collected.sealed))
         }

@@ -192,10 +192,7 @@ fn undetermined(verdict: Verdict, answers: &[Answer], product: Option<&Recognise
         return None;
     }
     if let Some(product) = product.map(|found| found.product).filter(|product| !product.has_pack()) {
-        return Some(format!(
-            "what is peculiar to {} is not known to this program: its database was not read",
-            product
-        ));
+        return Some(format!("what is peculiar to {product} is not known to this program: its database was not read"));
     }
     let unknown = answers.iter().find(|answer| answer.question.is_needed() && answer.answer == Word::NotKnown);
     match unknown.and_then(|answer| answer.unread.clone()) {

@@ -143,7 +143,8 @@ impl Answer {
     /// Answers a question from the findings, which come worst first.
     pub(super) fn to(question: Question, findings: &[Finding], gaps: &[Gap], seen: &Seen) -> Self {
         let about: Vec<&Finding> = findings.iter().filter(|finding| Question::of(finding) == question).collect();
-        let unread = seen.missing(question).or_else(|| kept_away(question, gaps));
+        // What was there and refused says more than that nothing was seen.
+        let unread = kept_away(question, gaps).or_else(|| seen.missing(question));
         let silent = if seen.missing(question).is_some() { Word::NotKnown } else { Word::NoEvidence };
         let answer = if question == Question::Patches {
             let has =

@@ -1,6 +1,6 @@
 use super::*;
 use crate::engine::{Opening, Reading, scan};
-use crate::model::{Category, EvidencePath, Severity};
+use crate::model::{Category, EvidencePath, Gap, GapReason, Severity};
 use std::path::Path;
 
 fn finding(rule: &str, path: &str, category: Category, (first, last): (i64, i64)) -> Finding {
@@ -50,6 +50,14 @@ fn what_was_not_read_is_not_known_and_silence_about_it_is_no_answer() {
     assert_eq!(word(&check, Question::Database), Some(Word::NotKnown));
     assert_eq!(check.verdict, Verdict::Undetermined);
     assert_eq!(check.because.as_deref(), Some("the database was not read"));
+}
+
+#[test]
+fn what_was_there_and_refused_is_named() {
+    let gap = Gap::new(EvidencePath::new("/var/spool/cron/crontabs").unwrap(), GapReason::PermissionDenied, "x");
+    let answer = Answer::to(Question::Persistence, &[], &[gap], &Seen::default());
+    assert_eq!(answer.answer, Word::NotKnown);
+    assert_eq!(answer.unread.as_deref(), Some("not read: /var/spool/cron/crontabs (permission_denied)"));
 }
 
 #[test]
