@@ -19,7 +19,7 @@ const PURE: [&str; 5] = ["action", "model", "parse", "plan", "playbook"];
 const NOT_PURE: [&str; 1] = ["plan/file.rs"];
 
 /// Files whose subject it is to run programs of the host.
-const RUNS_PROGRAMS: [&str; 2] = ["acquire/command.rs", "acquire/database/server.rs"];
+const RUNS_PROGRAMS: [&str; 2] = ["sys/program.rs", "acquire/database/server.rs"];
 
 const PRINTING: [&str; 5] = ["println!", "print!", "eprintln!", "eprint!", "dbg!"];
 

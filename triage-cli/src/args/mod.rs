@@ -467,6 +467,7 @@ pub(crate) struct ConsentArgs {
     pub(crate) skip_stale: bool,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ApplyArgs {
     /// The plan
@@ -512,6 +513,14 @@ pub(crate) struct ApplyArgs {
     /// Change the host although no evidence is kept; the journal records that
     #[arg(long, conflicts_with = "evidence")]
     pub(crate) without_evidence: bool,
+
+    /// Do steps that nothing undoes, too: ended processes, commands without one that undoes them
+    #[arg(long)]
+    pub(crate) allow_irreversible: bool,
+
+    /// Do steps that can cut calls off, too
+    #[arg(long)]
+    pub(crate) allow_call_impact: bool,
 
     #[command(flatten)]
     pub(crate) consent: ConsentArgs,

@@ -4,11 +4,12 @@ use super::{material, open, writer};
 use crate::exit::Failure;
 use crate::session::Session;
 use crate::view;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use triage_core::action::{State, observe};
-use triage_core::apply::RunReport;
+use triage_core::action::live::LiveObject;
+use triage_core::action::{Action, LiveAction, LiveState, Living as _, State, observe};
+use triage_core::apply::{LivingHost, RunReport};
 use triage_core::engine::{self, Reading};
 use triage_core::journal::Holds;
 use triage_core::model::{EvidencePath, Subject};
@@ -25,10 +26,37 @@ fn touched(plan: &Plan, report: &RunReport) -> BTreeMap<EvidencePath, State> {
     for step in &plan.steps {
         let outcome = outcomes.get(&step.number);
         if let Some((Holds::After, Some(after))) = outcome.map(|outcome| (outcome.holds, outcome.after.clone())) {
-            left.insert(step.action.path().clone(), after);
+            left.extend(step.action.path().map(|path| (path.clone(), after)));
         }
     }
     left
+}
+
+/// What a run has done to the running host and that could come back: by what it is about, the last step counts.
+fn ended<'a>(plan: &'a Plan, report: &RunReport) -> Vec<&'a LiveAction> {
+    let done: BTreeSet<u32> =
+        report.outcomes.iter().filter(|outcome| outcome.holds == Holds::After).map(|outcome| outcome.step).collect();
+    let mut ended: Vec<&LiveAction> = Vec::new();
+    for step in plan.steps.iter().filter(|step| done.contains(&step.number)) {
+        if let Action::Live(action @ (LiveAction::KillProcess { .. } | LiveAction::ControlService { .. })) =
+            &step.action
+        {
+            ended.retain(|earlier| earlier.object() != action.object());
+            ended.push(action);
+        }
+    }
+    ended
+}
+
+/// Says whether something that was ended is there again, or a service is not as it was left.
+fn is_back(host: &LivingHost, action: &LiveAction) -> bool {
+    match (action, host.observe(action)) {
+        (LiveAction::KillProcess { .. }, Ok(LiveState::Processes { running })) => !running.is_empty(),
+        (LiveAction::ControlService { .. }, Ok(now)) => {
+            !State::Live(action.predict(&now)).differences(&State::Live(now)).is_empty()
+        }
+        _ => false,
+    }
 }
 
 /// Scans what was changed once more, and with `watch` looks on for so long. Says whether nothing came back meanwhile.
@@ -40,18 +68,21 @@ pub(super) fn look_again(
     session: &Session,
 ) -> Result<bool, Failure> {
     let left = touched(plan, report);
-    if left.is_empty() {
+    let ended = ended(plan, report);
+    if left.is_empty() && ended.is_empty() {
         return Ok(true);
     }
     let mut is_well = true;
-    scan(&left, root, session)?;
+    if !left.is_empty() {
+        scan(&left, root, session)?;
+    }
     if let Some(duration) = watch {
         session.ui.note(&format!(
             "Watching {} for {} s: what comes back is told. Ctrl-C ends it.",
-            view::findings::count(left.len(), "object"),
+            view::findings::count(left.len() + ended.len(), "object"),
             duration.as_secs()
         ));
-        let came_back = watch_for(&left, root, duration, session)?;
+        let came_back = watch_for(&left, &ended, root, duration, session)?;
         if came_back == 0 {
             session.ui.note("Nothing came back.");
         } else {
@@ -61,7 +92,9 @@ pub(super) fn look_again(
             ));
             is_well = false;
         }
-        scan(&left, root, session)?;
+        if !left.is_empty() {
+            scan(&left, root, session)?;
+        }
     }
     Ok(is_well)
 }
@@ -99,13 +132,16 @@ fn scan(left: &BTreeMap<EvidencePath, State>, root: &Path, session: &Session) ->
 /// Tells of each touched object that changes, once a change. Gives how many did.
 fn watch_for(
     left: &BTreeMap<EvidencePath, State>,
+    ended: &[&LiveAction],
     root: &Path,
     duration: Duration,
     session: &Session,
 ) -> Result<usize, Failure> {
     let source = DirectorySource::open(root, SourceKind::Root)?;
     let mut last: BTreeMap<&EvidencePath, State> = left.iter().map(|(path, state)| (path, state.clone())).collect();
-    let mut changed = std::collections::BTreeSet::new();
+    let mut changed = BTreeSet::new();
+    let host = if ended.is_empty() { None } else { Some(engine::living_host()?) };
+    let mut back: BTreeSet<LiveObject> = BTreeSet::new();
     let start = Instant::now();
     let mut writers = writer::Writers::new(root);
     while start.elapsed() < duration && !session.is_interrupted() {
@@ -129,7 +165,12 @@ fn watch_for(
             ));
             *known = now;
         }
+        for action in host.iter().flat_map(|host| ended.iter().filter(|action| is_back(host, action))) {
+            if back.insert(action.object()) {
+                session.ui.warning(&format!("{}: came back after {} s", action.object(), start.elapsed().as_secs()));
+            }
+        }
         std::thread::sleep(PAUSE);
     }
-    Ok(changed.len())
+    Ok(changed.len() + back.len())
 }

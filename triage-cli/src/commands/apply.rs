@@ -8,10 +8,10 @@ use crate::session::Session;
 use crate::view;
 use std::path::{Path, PathBuf};
 use triage_core::apply::{self, ApplyError, ApplyRequest, RunReport, StepEvent, Target, Watch};
-use triage_core::engine::{Reading, evidence};
+use triage_core::engine::{self, Reading, evidence};
 use triage_core::journal::{Consent, Evidence, RunState, Runs};
 use triage_core::model::{Clock as _, Digest, escape};
-use triage_core::plan::{self, Plan, PlanError, Risk, StepStatus};
+use triage_core::plan::{self, Affects, Plan, PlanError, Risk, StepStatus};
 use triage_core::source::{DirectorySource, Source, SourceKind};
 
 pub(crate) fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> {
@@ -54,6 +54,20 @@ pub(crate) fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> 
         session.ui.note("Nothing to do: no step would change anything.");
         return Ok(Exit::Done);
     }
+    let consent = Consent {
+        skip_stale: args.consent.skip_stale,
+        restore_malicious: false,
+        irreversible: args.allow_irreversible,
+        call_impact: args.allow_call_impact,
+    };
+    if plan.steps.iter().any(|step| is_tried(&step.status) && step.affects.contains(&Affects::Calls))
+        && args.root == Path::new("/")
+        && let Some(calls) = open::active_calls()
+    {
+        session.ui.warning(&format!("this host has {} at this moment", view::findings::count(calls as usize, "call")));
+    }
+    // Before the question: who says yes to it should not be refused afterwards.
+    apply::check_consent(&plan, consent).map_err(explain)?;
     let question = format!(
         "Change {} on host {} ({})?",
         view::findings::count(changes, "object"),
@@ -65,7 +79,6 @@ pub(crate) fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> 
     let runs = open_runs(session)?;
     tell_unsettled(&runs, session);
     let evidence = evidence(args, &plan, session)?;
-    let consent = Consent { skip_stale: args.consent.skip_stale, restore_malicious: false };
     let doing = Doing { plan: &plan, root: &args.root, evidence, consent, material: good.as_deref() };
     let report = carry_out(doing, &host, &runs, session)?;
     let is_well = aftermath::look_again(&plan, &report, &args.root, args.watch.map(|period| period.0), session)?;
@@ -114,6 +127,7 @@ pub(super) fn open_host(root: &Path, plan: &Plan, session: &Session) -> Result<T
 pub(super) fn open_target(root: &Path, session: &Session) -> Result<Target, Failure> {
     let target = Target::open(root)
         .map_err(|error| anyhow::Error::new(error).context(format!("opening the root `{}`", root.display())))?;
+    let target = if root == Path::new("/") { target.running(engine::living_host()?) } else { target };
     // Our own record of what was done is never an object of a plan.
     let state = session.state()?;
     let inodes = std::fs::metadata(state).ok().map(|found| {
@@ -250,6 +264,13 @@ pub(super) fn explain(error: ApplyError) -> Failure {
             "make a new plan, or give `--skip-stale` to leave those steps and what builds on them out",
         ),
         ApplyError::Blocked { .. } => Failure::refused(error, "leave those steps out with `--skip N`"),
+        ApplyError::Irreversible { .. } => {
+            Failure::refused(error, "give `--allow-irreversible` for all of them, or leave them out with `--skip N`")
+        }
+        ApplyError::AffectsCalls { .. } => Failure::refused(
+            error,
+            "`asterisk -rx 'core show channels'` tells which calls are up; give `--allow-call-impact`, or leave those steps out with `--skip N`",
+        ),
         ApplyError::RestoresMalicious { .. } => {
             Failure::refused(error, "give `--restore-malicious` if that is really wanted, for instance on a test host")
         }

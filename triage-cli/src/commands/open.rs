@@ -190,16 +190,17 @@ fn usual_threads() -> NonZeroUsize {
         .map_or(NonZeroUsize::MIN, |cores| cores.min(NonZeroUsize::MIN.saturating_add(3)))
 }
 
+/// How many calls this host has, as its Asterisk says; none where there is none to ask. No answer counts as one call.
+pub(super) fn active_calls() -> Option<u32> {
+    let ask = |socket| acquire::asterisk::active_calls(Path::new(socket), ASTERISK_PATIENCE).unwrap_or(Some(1));
+    acquire::asterisk::SOCKETS.iter().find_map(ask)
+}
+
 /// Takes the priority that fits the target, before any thread is started, and says so. Where the host runs Asterisk, that is asked for its
 /// active calls; no answer counts as one.
 pub(super) fn manners(target: &Target, reading: &ReadingArgs, session: &Session) -> Manners {
     let is_live = target.source.kind() == SourceKind::Live;
-    let calls = if is_live && !reading.no_volatile {
-        let ask = |socket| acquire::asterisk::active_calls(Path::new(socket), ASTERISK_PATIENCE).unwrap_or(Some(1));
-        acquire::asterisk::SOCKETS.iter().find_map(ask)
-    } else {
-        None
-    };
+    let calls = if is_live && !reading.no_volatile { active_calls() } else { None };
     let asked = reading.nice.map(Into::into);
     let manners = Manners::fitting(is_live, calls, asked, reading.threads, usual_threads());
     for refused in manners.take() {

@@ -8,11 +8,12 @@ use crate::session::Session;
 use crate::view;
 use std::collections::BTreeMap;
 use std::path::Path;
+use triage_core::action::Living;
 use triage_core::engine::{self, Reading, Scan, Target};
 use triage_core::model::{Clock as _, escape};
 use triage_core::plan::{self, Plan, PlanError, PlanRequest, StepStatus};
 use triage_core::playbook::{self, Playbook, PlaybookError};
-use triage_core::source::Source;
+use triage_core::source::{Source, SourceKind};
 
 pub(crate) fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
     // A mistake in a playbook is told before minutes are spent on reading the host.
@@ -99,7 +100,10 @@ fn make(
     what: &What<'_>,
     session: &Session,
 ) -> Result<(Plan, Vec<triage_core::model::Gap>), Failure> {
+    // Only where the running host itself is looked at is there anything that runs.
+    let host = (target.source.kind() == SourceKind::Live).then(engine::living_host).transpose()?;
     let outcome = plan::make(&PlanRequest {
+        living: host.as_ref().map(|host| host as &dyn Living),
         findings: &scan.findings,
         playbooks: what.playbooks,
         inputs: what.inputs,

@@ -5,6 +5,7 @@ use crate::args::RollbackArgs;
 use crate::exit::{Exit, Failure};
 use crate::session::Session;
 use crate::view;
+use triage_core::action::Living;
 use triage_core::apply::{ApplyError, ResumeRequest, Watch, settle};
 use triage_core::journal::{Consent, Evidence, RunId, Runs};
 use triage_core::model::Clock as _;
@@ -33,7 +34,8 @@ pub(crate) fn run(args: &RollbackArgs, session: &Session) -> Result<Exit, Failur
         tool: Session::tool(),
         created: session.clock.now(),
     };
-    let outcome = rollback::plan(&run, &source, &options).map_err(|error| match error {
+    let living = target.living().map(|host| host as &dyn Living);
+    let outcome = rollback::plan(&run, &source, living, &options).map_err(|error| match error {
         RollbackError::NothingToUndo { .. } => {
             let hint = format!("`triage runs show {id}` shows its steps");
             Failure::hinted(error, hint)
@@ -70,7 +72,11 @@ pub(crate) fn run(args: &RollbackArgs, session: &Session) -> Result<Exit, Failur
     let question =
         format!("Undo {} of run {id} on host {}?", view::findings::count(changes, "change"), plan.host.hostname);
     apply::agree(args.consent.yes, &question, session)?;
-    let consent = Consent { skip_stale: args.consent.skip_stale, restore_malicious: args.restore_malicious };
+    let consent = Consent {
+        skip_stale: args.consent.skip_stale,
+        restore_malicious: args.restore_malicious,
+        ..Consent::default()
+    };
     let doing = apply::Doing { plan: &plan, root: &args.root, evidence: Evidence::Rollback, consent, material: None };
     let report = apply::carry_out(doing, &target, &runs, session)?;
     let exit = apply::conclude(&report, &args.root, session);

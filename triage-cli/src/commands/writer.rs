@@ -41,7 +41,7 @@ impl Writers {
     pub(super) fn of(&mut self, path: &EvidencePath, now: &State) -> String {
         let mut out = match now {
             State::Present(present) => format!("; it belongs to user {}", present.meta.uid),
-            State::Absent => String::new(),
+            State::Absent | State::Live(_) => String::new(),
         };
         if !self.is_live {
             return out;

@@ -7,7 +7,11 @@ use triage_core::plan::{Step, StepStatus};
 
 /// One step's end.
 pub(crate) fn outcome(step: &Step, outcome: &StepOutcome) -> String {
-    format!("{:>4}. {}: {}", step.number, step.title, result(&outcome.result))
+    let mut out = format!("{:>4}. {}: {}", step.number, step.title, result(&outcome.result));
+    for note in &outcome.notes {
+        let _ = write!(out, "\n      {note}");
+    }
+    out
 }
 
 fn result(result: &StepResult) -> String {

@@ -1,26 +1,13 @@
 //! The programs of the host that are run, because what they tell is in no file: the firewall's rules.
 //!
-//! They are called by their full path with fixed arguments, an empty environment and no input, in a process group of their own that is
-//! killed when the time is up; what they write has a cap. Only a program that root owns and nobody else may change is run. It can
-//! be the intruder's all the same, so its digest is kept with its output.
+//! They are called by their full path with fixed arguments, an empty environment and no input ([`crate::sys::program`]). Each can
+//! be the intruder's, so its digest is kept with its output.
 
-use crate::model::{CommandRun, Hasher, RawText, Timestamp, escape};
-use crate::sys::look;
-use rustix::process::{Pid, Signal, kill_process_group};
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use crate::model::{CommandRun, RawText, Timestamp, escape};
+use crate::sys::program::{self, Call};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
-use std::time::{Duration, Instant};
-
-const MAX_OUTPUT: u64 = 16 << 20;
-const MAX_ERRORS: u64 = 64 << 10;
-/// How long the output may take to arrive once the program has ended.
-const DRAIN: Duration = Duration::from_secs(1);
-const STEP: Duration = Duration::from_millis(10);
+use std::time::Duration;
 
 /// A program that may be run.
 #[derive(Clone, Debug)]
@@ -77,117 +64,26 @@ impl Program {
     }
 
     fn at(&self, place: &Path, real: &Path, limit: Duration, time: Timestamp) -> io::Result<CommandRun> {
-        let mut file = File::open(real)?;
-        let meta = look::stat_open_briefly(&file)?;
-        if !meta.is_file() || meta.uid != 0 || meta.mode.bits() & 0o022 != 0 {
-            return Err(io::Error::other("it is not root's alone"));
-        }
-        let mut hasher = Hasher::new();
-        let mut buffer = vec![0; 128 << 10];
-        loop {
-            match file.read(&mut buffer)? {
-                0 => break,
-                length => hasher.update(buffer.get(..length).unwrap_or_default()),
-            }
-        }
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the one place where programs of the host are run; see the module's head"
-        )]
-        let mut command = Command::new(place);
-        command.args(&self.arguments).env_clear().current_dir("/").process_group(0);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn()?;
-        let output = drain(child.stdout.take(), MAX_OUTPUT);
-        let errors = drain(child.stderr.take(), MAX_ERRORS);
-        let begin = Instant::now();
-        let mut stopped = None;
-        let status = loop {
-            if let Some(status) = child.try_wait()? {
-                break Some(status);
-            }
-            if begin.elapsed() > limit {
-                stopped = Some(format!("it was ended after {limit:?}"));
-                break None;
-            }
-            thread::sleep(STEP);
-        };
-        // What it has started and left behind goes with it.
-        if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-        let status = status.or_else(|| {
-            let end = Instant::now() + DRAIN;
-            // A program that not even SIGKILL ends hangs in the kernel; it is not waited for.
-            while Instant::now() < end {
-                if let Ok(Some(status)) = child.try_wait() {
-                    return Some(status);
-                }
-                thread::sleep(STEP);
-            }
-            None
-        });
-        let (output, is_whole) = collected(&output);
-        let (errors, _) = collected(&errors);
-        if !is_whole && stopped.is_none() {
-            stopped = Some(format!("it wrote more than {MAX_OUTPUT} bytes, or something kept its output open"));
-        }
+        let arguments: Vec<RawText> = self.arguments.iter().map(|argument| RawText::from(argument.as_str())).collect();
+        let call = Call { place, file: real, arguments: &arguments, environment: &[], input: b"", limit };
+        let ended = program::run(&call)?;
         Ok(CommandRun {
             time,
             program: RawText::from(place.as_os_str().as_encoded_bytes()),
-            sha256: Some(hasher.finish()),
+            sha256: Some(ended.sha256),
             arguments: self.arguments.clone(),
-            exit_code: status.and_then(|status| status.signal().map_or(status.code(), |_| None)),
-            output: RawText::from(output),
-            errors: RawText::from(errors),
-            stopped,
+            exit_code: ended.exit_code,
+            output: RawText::from(ended.output),
+            errors: RawText::from(ended.errors),
+            stopped: ended.stopped,
         })
     }
-}
-
-/// Reads a pipe on a thread of its own, in pieces: whoever holds the other end open may do so for ever.
-fn drain(pipe: Option<impl Read + Send + 'static>, cap: u64) -> Receiver<Option<Vec<u8>>> {
-    let (give, take) = channel();
-    let Some(pipe) = pipe else { return take };
-    let run = move || {
-        let mut pipe = pipe.take(cap);
-        let mut buffer = vec![0; 64 << 10];
-        loop {
-            match pipe.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => {
-                    if give.send(buffer.get(..read).map(<[u8]>::to_vec)).is_err() {
-                        return;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return,
-            }
-        }
-        // Nothing but the end says that it is whole; at the cap there may be more.
-        if pipe.limit() > 0 {
-            let _ = give.send(None);
-        }
-    };
-    let _ = thread::Builder::new().name("triage-pipe".to_owned()).spawn(run);
-    take
-}
-
-/// What has arrived, and whether that is all.
-fn collected(pipe: &Receiver<Option<Vec<u8>>>) -> (Vec<u8>, bool) {
-    let mut all = Vec::new();
-    while let Ok(piece) = pipe.recv_timeout(DRAIN) {
-        match piece {
-            Some(piece) => all.extend(piece),
-            None => return (all, true),
-        }
-    }
-    (all, false)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::program::MAX_OUTPUT;
 
     fn program(folder: &tempfile::TempDir, script: &str) -> Option<Program> {
         use std::os::unix::fs::PermissionsExt as _;

@@ -4,11 +4,11 @@
 //! and beside them the parents that processes name and the members of control groups. What is suspected is looked at again, because
 //! processes come and go all the time.
 
-use super::folder::Folder;
 use super::process::pids;
 use super::{Flow, Late, Round};
 use crate::model::{GapReason, HiddenProcess, Record};
 use crate::parse::procfs;
+use crate::sys::folder::Folder;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};

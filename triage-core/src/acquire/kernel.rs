@@ -1,9 +1,9 @@
 //! Kernel modules in three views, mounts, and BPF objects that have a name.
 
-use super::folder::Folder;
 use super::{Flow, Round, reason};
 use crate::model::{BpfObject, GapReason, KernelModule, RawText, Record, Timestamp};
 use crate::parse::procfs;
+use crate::sys::folder::Folder;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::ops::ControlFlow;

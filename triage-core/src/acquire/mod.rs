@@ -12,7 +12,6 @@
 pub mod asterisk;
 mod command;
 mod database;
-mod folder;
 mod hidden;
 mod kernel;
 mod live;
@@ -29,7 +28,7 @@ pub use live::LiveSource;
 
 use crate::model::{Clock, EvidencePath, Gap, GapReason, RawText, Record, SystemValue, Timestamp};
 use crate::source::Observation;
-use folder::Folder;
+use crate::sys::folder::Folder;
 use patience::{Late, Patience};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;

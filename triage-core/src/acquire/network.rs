@@ -1,9 +1,9 @@
 //! Sockets with their owners, routes, neighbours, interfaces.
 
-use super::folder::{Folder, Read};
 use super::{Flow, Round, reason};
 use crate::model::{GapReason, Interface, RawText, Record, Socket, Timestamp};
 use crate::parse::procfs;
+use crate::sys::folder::{Folder, Read};
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;

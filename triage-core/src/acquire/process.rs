@@ -1,6 +1,5 @@
 //! Processes, one after the other, so that fifty thousand need no more memory than one.
 
-use super::folder::Folder;
 use super::{Flow, Round, reason};
 use crate::model::{
     BpfObject, Digest, EvidencePath, FileMeta, GapReason, Hasher, OpenFile, Process, RawText, Record, SocketOwner,
@@ -8,6 +7,7 @@ use crate::model::{
 };
 use crate::parse::procfs;
 use crate::source::{Content, Entry, Observation, Opened};
+use crate::sys::folder::Folder;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek as _};
@@ -42,9 +42,9 @@ struct Outline {
 
 /// What needs that lock.
 struct Memory {
-    command_line: io::Result<super::folder::Read>,
-    environment: io::Result<super::folder::Read>,
-    maps: io::Result<super::folder::Read>,
+    command_line: io::Result<crate::sys::folder::Read>,
+    environment: io::Result<crate::sys::folder::Read>,
+    maps: io::Result<crate::sys::folder::Read>,
 }
 
 /// The namespaces of a process, by kind.
@@ -384,7 +384,7 @@ impl Memory {
     /// Adds it to a process, and says whether something was refused.
     fn into(self, process: &mut Process) -> bool {
         let mut was_refused = false;
-        let mut of = |read: io::Result<super::folder::Read>| match read {
+        let mut of = |read: io::Result<crate::sys::folder::Read>| match read {
             Ok(read) => {
                 process.is_cut |= read.is_cut;
                 read.bytes

@@ -12,6 +12,7 @@ pub(super) fn change(path: &EvidencePath, points_to: &RawText, now: &State) -> R
         return Err(Obstacle::Blocked("only units of systemd are masked, with links to `/dev/null`".to_owned()));
     }
     match now {
+        State::Live(_) => Err(Obstacle::Blocked("it is no file".to_owned())),
         State::Absent => {
             let mut meta = FileMeta::bare(FileKind::Symlink, Mode::new(0o777), points_to.as_bytes().len() as u64);
             meta.link_target = Some(points_to.clone());

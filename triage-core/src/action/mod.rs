@@ -10,6 +10,7 @@ mod cron_entry;
 mod diff;
 mod edit_file;
 mod link;
+pub mod live;
 mod lock_account;
 mod observe;
 mod predict;
@@ -24,6 +25,7 @@ pub use account::{Field, is_account_file};
 pub use alter::{Attributes, InodeFlag};
 pub use cron_entry::CronTable;
 pub use edit_file::{LineEdit, Lines};
+pub use live::{LiveAction, LiveState, Living};
 pub use observe::observe;
 pub use ssh::OPTIONS as SSHD_OPTIONS;
 
@@ -37,8 +39,10 @@ pub(crate) use ssh::{count as matching_keys, key_in};
 pub(crate) use state::{LABEL, told};
 
 use crate::model::{Digest, EvidencePath, FileKind, FileMeta, RawText};
+use live::{LiveChange, LiveObject};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::fmt;
 use thiserror::Error;
 
 /// The largest file that is edited, in bytes. A crontab or shadow file of that size is not what it says it is.
@@ -52,6 +56,8 @@ pub enum State {
     Absent,
     /// There is one.
     Present(Box<Present>),
+    /// It is no file but a part of a running host.
+    Live(LiveState),
 }
 
 /// An object that is there.
@@ -249,6 +255,27 @@ pub enum Action {
         /// What was there before; its content, if it has one, is in the vault under its digest.
         to: State,
     },
+    /// Something that is done to a running host and not to a file of it.
+    #[serde(untagged)]
+    Live(LiveAction),
+}
+
+/// What an action is about: the key by which steps on one object are brought together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Object<'a> {
+    /// What has this name.
+    File(&'a EvidencePath),
+    /// A part of the running host.
+    Live(LiveObject),
+}
+
+impl fmt::Display for Object<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{path}"),
+            Self::Live(object) => write!(f, "{object}"),
+        }
+    }
 }
 
 /// What carrying an action out comes to, for the object as it is now.
@@ -266,6 +293,8 @@ pub enum Change {
     Make(Box<Present>),
     /// [`Action::Restore`]: its `to` comes back from the vault, or the object goes where `to` is [`State::Absent`].
     Put,
+    /// [`Action::Live`]: it is carried out as it stands.
+    Live,
 }
 
 /// Why an action is not carried out.
@@ -282,7 +311,7 @@ pub enum Obstacle {
 
 impl Action {
     /// The object that it is about.
-    pub fn path(&self) -> &EvidencePath {
+    pub fn object(&self) -> Object<'_> {
         match self {
             Self::QuarantineFile { path, .. }
             | Self::QuarantineSpecial { path, .. }
@@ -300,7 +329,16 @@ impl Action {
             | Self::RemoveKey { path, .. }
             | Self::SetOption { path, .. }
             | Self::MakeLink { path, .. }
-            | Self::Restore { path, .. } => path,
+            | Self::Restore { path, .. } => Object::File(path),
+            Self::Live(action) => Object::Live(action.object()),
+        }
+    }
+
+    /// The file that it is about; none for what is done to a running host.
+    pub fn path(&self) -> Option<&EvidencePath> {
+        match self.object() {
+            Object::File(path) => Some(path),
+            Object::Live(_) => None,
         }
     }
 
@@ -324,6 +362,15 @@ impl Action {
             Self::RemoveLines { .. } => "remove_lines",
             Self::LockAccount { .. } => "lock_account",
             Self::Restore { .. } => "restore",
+            Self::Live(action) => action.kind(),
+        }
+    }
+
+    /// Says whether a rollback brings back what it changes.
+    pub fn is_reversible(&self) -> bool {
+        match self {
+            Self::Live(action) => action.is_reversible(),
+            _ => true,
         }
     }
 
@@ -375,6 +422,13 @@ impl Action {
             Self::RemoveLines { path, lines, max } => remove_lines::change(path, lines, *max, now, content),
             Self::LockAccount { path, name } => lock_account::change(path, name, now, content),
             Self::Restore { from, to, .. } => restore::change(from, to, now),
+            Self::Live(action) => match now {
+                State::Live(now) => action.change(now).map(|change| match change {
+                    LiveChange::Nothing => Change::Nothing,
+                    LiveChange::Perform => Change::Live,
+                }),
+                _ => Err(Obstacle::Blocked("it could not be looked at".to_owned())),
+            },
         }
     }
 

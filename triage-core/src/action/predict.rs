@@ -6,6 +6,7 @@ use crate::model::Digest;
 /// The object after `action` has carried out `change` on it. Times and place on the disk are promised only where they are put back.
 pub(crate) fn predict(action: &Action, now: &State, change: &Change) -> State {
     match (change, now, action) {
+        (Change::Live, State::Live(now), Action::Live(action)) => State::Live(action.predict(now)),
         (Change::Put, _, Action::Restore { to, .. }) => to.clone(),
         (Change::Remove, ..) => State::Absent,
         (Change::Make(present), ..) => State::Present(present.clone()),

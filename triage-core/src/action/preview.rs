@@ -5,14 +5,24 @@
 
 use super::account::is_account_file;
 use super::diff::diff;
-use super::{Action, Change, Present, State};
+use super::live::LiveChange;
+use super::{Action, Change, Object, Present, State};
 use crate::model::{EvidencePath, FileMeta, escape};
 use regex::Regex;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 pub(super) fn preview(action: &Action, now: &State, content: Option<&[u8]>, change: &Change) -> String {
-    let path = action.path();
+    let path = match (action, now) {
+        (Action::Live(action), State::Live(now)) => {
+            let change = if *change == Change::Live { LiveChange::Perform } else { LiveChange::Nothing };
+            return action.preview(now, change);
+        }
+        (action, _) => match action.object() {
+            Object::File(path) => path,
+            Object::Live(object) => return format!("leaves {object} as it is\n"),
+        },
+    };
     match (action, change) {
         (_, Change::Nothing) => format!("leaves {path} as it is\n"),
         (_, Change::Rewrite(new)) => {
@@ -45,7 +55,7 @@ pub(super) fn preview(action: &Action, now: &State, content: Option<&[u8]>, chan
         }
         (Action::Restore { to, .. }, Change::Put) => format!("puts {path}{} back\n", particulars(to)),
         // No other action gives `Put`.
-        (_, Change::Put) => format!("puts {path} back\n"),
+        (_, Change::Put | Change::Live) => format!("puts {path} back\n"),
     }
 }
 

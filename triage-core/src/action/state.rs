@@ -5,7 +5,7 @@ use crate::model::FileKind;
 use crate::sys::change::SETTABLE_FLAGS;
 
 impl State {
-    /// Says whether there is an object.
+    /// Says whether there is a file, or whatever else has a name.
     pub fn is_present(&self) -> bool {
         matches!(self, Self::Present(_))
     }
@@ -22,6 +22,7 @@ impl State {
                     && a.sha256 == b.sha256
                     && a.meta.link_target == b.meta.link_target
             }
+            (Self::Live(a), Self::Live(b)) => a == b,
             _ => false,
         }
     }
@@ -36,6 +37,7 @@ impl State {
         let (m, n): (&Present, &Present) = match (self, other) {
             (Self::Absent, Self::Absent) => return Vec::new(),
             (Self::Present(m), Self::Present(n)) => (m, n),
+            (Self::Live(a), Self::Live(b)) => return a.differences(b),
             _ => return vec!["existence".to_owned()],
         };
         let has_content = matches!(m.meta.kind, FileKind::File | FileKind::Symlink);

@@ -18,15 +18,19 @@
 
 mod accounts;
 mod hands;
+mod live_step;
+mod living;
 mod perform;
 mod preflight;
 mod recover;
 mod run;
+mod step;
 mod target;
 
 #[cfg(test)]
 mod tests;
 
+pub use living::{LivingHost, Vouches};
 pub use target::Target;
 
 use crate::journal::{Consent, Evidence, JournalError, RunId, RunState, Runs, StepOutcome};
@@ -137,8 +141,8 @@ pub struct Stopped {
 pub struct Refusal {
     /// The step's number.
     pub step: u32,
-    /// Its object.
-    pub path: EvidencePath,
+    /// Its object, as a person reads it.
+    pub object: String,
     /// Why.
     pub why: String,
 }
@@ -164,6 +168,18 @@ pub enum ApplyError {
     RestoresMalicious {
         /// How many.
         count: usize,
+    },
+    /// Nothing undoes some steps, and nobody agreed to that. Nothing was changed.
+    #[error("nothing undoes {}, and nothing was changed: {}", these(.steps), first(.steps))]
+    Irreversible {
+        /// Which.
+        steps: Vec<Refusal>,
+    },
+    /// Some steps can cut calls off, and nobody agreed to that. Nothing was changed.
+    #[error("{} can cut calls off, and nothing was changed: {}", these(.steps), first(.steps))]
+    AffectsCalls {
+        /// Which.
+        steps: Vec<Refusal>,
     },
     /// The plan is for another host.
     #[error("the plan is for host `{planned}`, and this is `{here}`")]
@@ -204,13 +220,20 @@ fn objects(steps: &[Refusal]) -> String {
     }
 }
 
+fn these(steps: &[Refusal]) -> String {
+    match steps.len() {
+        1 => "1 step".to_owned(),
+        count => format!("{count} steps"),
+    }
+}
+
 fn objects_are(steps: &[Refusal]) -> String {
     format!("{} {}", objects(steps), if steps.len() == 1 { "is" } else { "are" })
 }
 
 fn first(steps: &[Refusal]) -> String {
-    let Some(Refusal { step, path, why }) = steps.first() else { return String::new() };
-    format!("step {step}, `{path}`: {why}")
+    let Some(Refusal { step, object, why }) = steps.first() else { return String::new() };
+    format!("step {step}, `{object}`: {why}")
 }
 
 /// Holds the host of a plan against the host at hand.
@@ -223,6 +246,14 @@ pub fn check_host(plan: &Plan, here: &HostIdentity) -> Result<(), ApplyError> {
     }
     let name = |host: &HostIdentity| format!("{} ({})", host.hostname, host.digest.short());
     Err(ApplyError::WrongHost { planned: name(&plan.host), here: name(here) })
+}
+
+/// Says whether a plan can be applied with what was agreed to, before anything is looked at.
+///
+/// # Errors
+/// [`ApplyError::Irreversible`], [`ApplyError::AffectsCalls`], [`ApplyError::RestoresMalicious`] and those of a plan that cannot be applied at all.
+pub fn check_consent(plan: &Plan, consent: Consent) -> Result<(), ApplyError> {
+    run::check_plan(plan, consent)
 }
 
 /// Applies a plan as a new run.

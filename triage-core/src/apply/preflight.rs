@@ -3,7 +3,11 @@
 use super::run::Session;
 use super::target::{NoSlot, Sight, Slot, inode_of_state};
 use super::{ApplyError, Refusal, StepEvent};
-use crate::action::{Action, Change, EDIT_LIMIT, Obstacle, State, observe as observe_in, predict};
+use crate::action::live::{LiveObject, Undo};
+use crate::action::{
+    Action, Change, EDIT_LIMIT, LiveAction, LiveState, Living as _, Object, Obstacle, State, observe as observe_in,
+    predict,
+};
 use crate::journal::{Run, StepRef, StepResult};
 use crate::model::{EvidencePath, FileKind};
 use crate::plan::login::{self, Found, Guard, LOCKS_OUT, Verdict};
@@ -52,10 +56,29 @@ pub(super) fn decide(
             return Err(Obstacle::Blocked(format!("{count} of its extended attributes are too large to be kept")));
         }
     }
-    if let Action::Restore { from, to, .. } = &step.action {
-        check_restore(step, from, to, &change, saved)?;
+    match &step.action {
+        Action::Restore { from, to, .. } => check_restore(step, from, to, &change, saved)?,
+        Action::Live(action) => check_undo(step, action, saved)?,
+        _ => {}
     }
     Ok(change)
+}
+
+/// What a rollback does to the running host must be what the journal of the original run says.
+fn check_undo(step: &Step, action: &LiveAction, saved: Option<&Run>) -> Result<(), Obstacle> {
+    let Some(original) = saved else { return Ok(()) };
+    let reference: StepRef = step.source.parse().map_err(Obstacle::Blocked)?;
+    let record = original.step(reference.step);
+    match record.live.map(|live| &live.undo) {
+        Some(Undo::By { action: undo } | Undo::Afterwards { action: undo }) if **undo == *action => Ok(()),
+        _ => Err(Obstacle::Blocked(format!("the journal of run {} tells it otherwise than the plan", original.id()))),
+    }
+}
+
+/// Looks at what a step on the running host is about.
+pub(super) fn observe_live(session: &Session<'_>, action: &LiveAction) -> Result<LiveState, Obstacle> {
+    let Some(host) = session.target.living() else { return Err(Obstacle::Blocked(NOT_RUNNING.to_owned())) };
+    host.observe(action).map_err(Obstacle::Blocked)
 }
 
 /// A plan file lies where others may write. What is put back must be what the journal of the original run says, or a forged
@@ -66,12 +89,12 @@ fn check_restore(step: &Step, from: &State, to: &State, change: &Change, saved: 
     let original = saved.filter(|run| *run.id() == reference.run);
     let original = original.ok_or_else(|| blocked(format!("run {} is not at hand", reference.run)))?;
     let record = original.step(reference.step);
-    let (Some(intent), Some(outcome)) = (record.intent, record.outcome) else {
+    let (Some(intent), Some(_)) = (record.intent, record.outcome) else {
         return Err(blocked(format!("the journal of run {} has no such step", reference.run)));
     };
-    let path = step.action.path();
+    let Some(path) = step.action.path() else { return Err(blocked("it is about no file".to_owned())) };
     // Beside what somebody else made of it, the original may come to a free name.
-    let is_in_place = intent.path == *path && outcome.after.as_ref() == Some(from);
+    let is_in_place = intent.path == *path && record.after == Some(from);
     let is_beside = *path == reference.beside(&intent.path) && !from.is_present();
     if !(is_in_place || is_beside) || intent.before != *to {
         return Err(blocked(format!("the journal of run {} tells it otherwise than the plan", reference.run)));
@@ -85,9 +108,13 @@ fn check_restore(step: &Step, from: &State, to: &State, change: &Change, saved: 
 }
 
 /// Opens an object's directory and looks at the object.
-pub(super) fn observe(session: &Session<'_>, step: &Step) -> Result<(Option<Slot>, Sight), Obstacle> {
-    let keep = if step.action.needs_content() { EDIT_LIMIT } else { 0 };
-    let slot = match session.target.slot(step.action.path(), session.own) {
+pub(super) fn observe(
+    session: &Session<'_>,
+    action: &Action,
+    path: &EvidencePath,
+) -> Result<(Option<Slot>, Sight), Obstacle> {
+    let keep = if action.needs_content() { EDIT_LIMIT } else { 0 };
+    let slot = match session.target.slot(path, session.own) {
         Ok(slot) => slot,
         Err(NoSlot::Missing) => return Ok((None, Sight::absent())),
         Err(NoSlot::NotAFolder(at)) => {
@@ -132,62 +159,37 @@ fn check_material(session: &Session<'_>, path: &EvidencePath, change: &Change) -
 pub(super) fn preflight(session: &mut Session<'_>, steps: &[Step]) -> Result<BTreeMap<u32, StepResult>, ApplyError> {
     let mut left_out = BTreeMap::new();
     let mut seen: BTreeMap<&EvidencePath, (State, Option<Vec<u8>>)> = BTreeMap::new();
-    let mut lost: BTreeSet<&EvidencePath> = BTreeSet::new();
+    let mut alive: BTreeMap<LiveObject, LiveState> = BTreeMap::new();
+    let mut lost: BTreeSet<Object<'_>> = BTreeSet::new();
     let (mut stale, mut blocked) = (Vec::new(), Vec::new());
     let mut guard = Guard::default();
     for step in steps {
         (session.progress)(StepEvent::Checking(step));
-        let path = step.action.path();
-        let refusal = |why: &str| Refusal { step: step.number, path: path.clone(), why: why.to_owned() };
+        let object = step.action.object();
+        let refusal = |why: &str| Refusal { step: step.number, object: object.to_string(), why: why.to_owned() };
         if let Some(result) = planned_obstacle(step) {
             left_out.insert(step.number, result);
-            lost.insert(path);
+            lost.insert(object);
             continue;
         }
-        if lost.contains(path) {
+        if lost.contains(&object) {
             left_out.insert(step.number, StepResult::Stale { why: EARLIER.to_owned() });
             continue;
         }
-        let now = match seen.remove(path) {
-            Some(now) => Ok((now, true)),
-            None => observe(session, step).map(|(slot, sight)| ((sight.state, sight.content), slot.is_some())),
+        let decided = match &object {
+            Object::Live(living) => preflight_live(session, step, living, &mut alive),
+            Object::File(path) => preflight_file(session, step, path, &mut seen, &mut guard),
         };
-        let decided = now.and_then(|((state, content), has_folder)| {
-            let change = decide(step, &state, content.as_deref(), session.saved.as_ref())?;
-            check_material(session, path, &change)?;
-            let after = predict(&step.action, &state, &change);
-            if after.is_present() && !has_folder {
-                return Err(Obstacle::Stale("its folder is gone".to_owned()));
-            }
-            // Other metadata on the same content changes nothing of it.
-            let is_changed = !matches!(change, Change::Nothing | Change::Alter(_));
-            let content = match change {
-                Change::Rewrite(bytes) => Some(bytes),
-                Change::Nothing | Change::Alter(_) => content,
-                _ => None,
-            };
-            // The plan looked at that too; but a part of it may have been left out since, or somebody may have edited it.
-            if is_changed {
-                let mut host = Sighted { session, seen: &seen };
-                if guard.judge(&mut host, path, &found(&after, content.as_ref())) == Verdict::LocksOut {
-                    return Err(Obstacle::Blocked(LOCKS_OUT.to_owned()));
-                }
-                guard.changed(path);
-            }
-            Ok((after, content))
-        });
         match decided {
-            Ok(next) => {
-                seen.insert(path, next);
-            }
+            Ok(()) => {}
             Err(Obstacle::Stale(why)) => {
                 stale.push(refusal(&why));
                 left_out.insert(step.number, StepResult::Stale { why });
-                lost.insert(path);
+                lost.insert(object);
             }
             Err(Obstacle::Blocked(why)) => {
                 blocked.push(refusal(&why));
-                lost.insert(path);
+                lost.insert(object);
             }
         }
     }
@@ -200,12 +202,71 @@ pub(super) fn preflight(session: &mut Session<'_>, steps: &[Step]) -> Result<BTr
     Ok(left_out)
 }
 
+/// What a step on the running host will find, and leaves to later steps on the same object.
+fn preflight_live(
+    session: &Session<'_>,
+    step: &Step,
+    object: &LiveObject,
+    alive: &mut BTreeMap<LiveObject, LiveState>,
+) -> Result<(), Obstacle> {
+    let Action::Live(action) = &step.action else { return Ok(()) };
+    let now = match alive.remove(object) {
+        Some(now) => now,
+        None => observe_live(session, action)?,
+    };
+    let change = decide(step, &State::Live(now.clone()), None, session.saved.as_ref())?;
+    let after = if change == Change::Nothing { now } else { action.predict(&now) };
+    alive.insert(object.clone(), after);
+    Ok(())
+}
+
+type SeenFiles<'a> = BTreeMap<&'a EvidencePath, (State, Option<Vec<u8>>)>;
+
+/// What a step on a file will find, and leaves to later steps on it.
+fn preflight_file<'a>(
+    session: &Session<'_>,
+    step: &'a Step,
+    path: &'a EvidencePath,
+    seen: &mut SeenFiles<'a>,
+    guard: &mut Guard,
+) -> Result<(), Obstacle> {
+    let ((state, content), has_folder) = if let Some(now) = seen.remove(path) {
+        (now, true)
+    } else {
+        let (slot, sight) = observe(session, &step.action, path)?;
+        ((sight.state, sight.content), slot.is_some())
+    };
+    let change = decide(step, &state, content.as_deref(), session.saved.as_ref())?;
+    check_material(session, path, &change)?;
+    let after = predict(&step.action, &state, &change);
+    if after.is_present() && !has_folder {
+        return Err(Obstacle::Stale("its folder is gone".to_owned()));
+    }
+    // Other metadata on the same content changes nothing of it.
+    let is_changed = !matches!(change, Change::Nothing | Change::Alter(_));
+    let content = match change {
+        Change::Rewrite(bytes) => Some(bytes),
+        Change::Nothing | Change::Alter(_) => content,
+        _ => None,
+    };
+    // The plan looked at that too; but a part of it may have been left out since, or somebody may have edited it.
+    if is_changed {
+        let mut host = Sighted { session, seen };
+        if guard.judge(&mut host, path, &found(&after, content.as_ref())) == Verdict::LocksOut {
+            return Err(Obstacle::Blocked(LOCKS_OUT.to_owned()));
+        }
+        guard.changed(path);
+    }
+    seen.insert(path, (after, content));
+    Ok(())
+}
+
 /// What a reader of an object finds.
 fn found(state: &State, content: Option<&Vec<u8>>) -> Found {
     match (content, state) {
         (Some(content), _) => Found::Content(content.clone()),
         (None, State::Absent) => Found::Absent,
-        (None, State::Present(_)) => Found::Unknown,
+        (None, State::Present(_) | State::Live(_)) => Found::Unknown,
     }
 }
 
@@ -240,6 +301,10 @@ impl login::Host for Sighted<'_, '_> {
         there.chain(left.map(|(path, _)| (*path).clone())).collect()
     }
 }
+
+/// Why nothing is done to the processes and services of an image.
+pub(super) const NOT_RUNNING: &str =
+    "it needs the running host, and this is an image or a folder: boot it, or run `triage apply` on the host itself";
 
 /// Why a step is left out that might have gone well.
 pub(super) const EARLIER: &str = "an earlier step on the same object was not done";

@@ -1,6 +1,7 @@
 //! The host that is changed, reached by descriptors: what is checked and what is acted on is the same directory and the same
 //! inode, whatever happens to names above it meanwhile.
 
+use super::living::LivingHost;
 use crate::action::{Present, State};
 use crate::model::{EvidencePath, FileKind, FileMeta, Hasher, escape};
 use crate::source::Inode;
@@ -19,6 +20,7 @@ pub struct Target {
     root: OwnedFd,
     label: String,
     off_limits: Vec<Inode>,
+    living: Option<LivingHost>,
 }
 
 /// An object's directory, open, and the object's name in it.
@@ -60,7 +62,7 @@ impl Target {
     pub fn open(root: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let label = escape(root.as_os_str().as_bytes());
-        Ok(Self { root: rustix::fs::open(root, flags, Mode::empty())?, label, off_limits: Vec::new() })
+        Ok(Self { root: rustix::fs::open(root, flags, Mode::empty())?, label, off_limits: Vec::new(), living: None })
     }
 
     /// The same target without the folders of these inodes and all in them: our own state folder. By inode, because a
@@ -69,6 +71,18 @@ impl Target {
     pub fn keeping_off(mut self, inodes: impl IntoIterator<Item = Inode>) -> Self {
         self.off_limits.extend(inodes);
         self
+    }
+
+    /// The same target with what runs on it. Without, as for an image, nothing can be done to processes and services.
+    #[must_use]
+    pub fn running(mut self, host: LivingHost) -> Self {
+        self.living = Some(host);
+        self
+    }
+
+    /// What runs on it; none for an image.
+    pub fn living(&self) -> Option<&LivingHost> {
+        self.living.as_ref()
     }
 
     /// What a person calls the root.
@@ -133,7 +147,7 @@ pub(super) fn inode_of(meta: &FileMeta) -> Option<Inode> {
 pub(super) fn inode_of_state(state: &State) -> Option<Inode> {
     match state {
         State::Present(present) => inode_of(&present.meta),
-        State::Absent => None,
+        State::Absent | State::Live(_) => None,
     }
 }
 

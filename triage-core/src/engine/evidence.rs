@@ -182,9 +182,11 @@ fn objects(plan: &Plan) -> BTreeMap<EvidencePath, Option<Digest>> {
     for step in plan.steps.iter().filter(|step| is_tried(&step.status)) {
         let digest = match &step.before {
             State::Present(present) => present.sha256,
-            State::Absent => None,
+            State::Absent | State::Live(_) => None,
         };
-        objects.entry(step.action.path().clone()).or_insert(digest);
+        if let Some(path) = step.action.path() {
+            objects.entry(path.clone()).or_insert(digest);
+        }
     }
     objects
 }

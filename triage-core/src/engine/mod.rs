@@ -2,12 +2,14 @@
 
 pub mod check;
 pub mod evidence;
+mod living;
 mod manners;
 pub mod material;
 mod named;
 mod target;
 mod volatile;
 
+pub use living::living_host;
 pub use manners::{Manners, Priority};
 pub use target::{Choice, Opening, Target, TargetError, identify};
 

@@ -1,6 +1,7 @@
 //! What a journal line says.
 
-use crate::action::State;
+use crate::action::live::Undo;
+use crate::action::{LiveAction, LiveState, State};
 use crate::model::{Digest, EvidencePath, FileMeta, HostIdentity};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
@@ -98,6 +99,15 @@ pub enum Event {
     RunStarted(Box<RunStarted>),
     /// A step is about to be done. On the device before the first change.
     Intent(Box<Intent>),
+    /// A step on the running host is about to be done. On the device before it is. Since version 2.
+    LiveIntent(Box<LiveIntent>),
+    /// An object of an earlier step as a later one of the same run left it: a command, a service that was started again. Since version 2.
+    SeenAgain {
+        /// The earlier step.
+        step: u32,
+        /// Its object.
+        after: State,
+    },
     /// The new object is complete under its private name; from here on the old one may be exchanged for it.
     Prepared {
         /// The step.
@@ -194,6 +204,7 @@ pub enum Evidence {
 }
 
 /// What needs saying before it is done.
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of its own that somebody has said or not")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consent {
     /// Steps whose object has changed since the plan are left out, with all later steps on the same object.
@@ -202,6 +213,12 @@ pub struct Consent {
     /// Malicious objects may be put back.
     #[serde(default)]
     pub restore_malicious: bool,
+    /// Steps may be done that nothing undoes. Since version 2.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub irreversible: bool,
+    /// Steps may be done that can cut calls off. Since version 2.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub call_impact: bool,
 }
 
 /// How a step changes its object.
@@ -247,6 +264,33 @@ pub struct Intent {
     pub parent: FileMeta,
 }
 
+/// What a step is about to do to the running host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveIntent {
+    /// The step's number in the plan.
+    pub step: u32,
+    /// What it does, as in the plan.
+    pub what: LiveAction,
+    /// What is there.
+    pub before: LiveState,
+    /// What will be there.
+    pub after: LiveState,
+    /// What a rollback does.
+    pub undo: Undo,
+    /// What of it is in the vault.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<Kept>,
+}
+
+/// Something of a living object that was copied into the vault before it went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// What it is: `/proc/612/exe`, `/proc/612/maps`.
+    pub what: String,
+    /// Its SHA-256, and thereby its name in the vault.
+    pub sha256: Digest,
+}
+
 /// Which of the two states of an intent is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -257,6 +301,8 @@ pub enum Holds {
     After,
     /// The object is something else, which somebody else made.
     Neither,
+    /// Nobody can tell: a command that may or may not have done what it does. Since version 2.
+    Unknown,
 }
 
 /// How a step ended; in JSON `result` is the variant.

@@ -12,7 +12,8 @@ mod vault;
 
 pub use chain::{Journal, Line, Torn};
 pub use event::{
-    Consent, Event, Evidence, Holds, Intent, Method, PrivateNames, RunId, RunStarted, StepOutcome, StepRef, StepResult,
+    Consent, Event, Evidence, Holds, Intent, Kept, LiveIntent, Method, PrivateNames, RunId, RunStarted, StepOutcome,
+    StepRef, StepResult,
 };
 pub use run::{Run, RunState, StepRecord};
 pub use runs::{Listed, Lock, Runs, Start};

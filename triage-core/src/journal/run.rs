@@ -1,9 +1,10 @@
 //! One run, read back from its folder.
 
 use super::chain::{self, Chain, Line};
-use super::event::{Event, Holds, Intent, RunId, RunStarted, StepOutcome, StepResult};
+use super::event::{Event, Holds, Intent, LiveIntent, RunId, RunStarted, StepOutcome, StepResult};
 use super::runs::{JOURNAL, PLAN, open_vault};
 use super::{JournalError, Vault};
+use crate::action::State;
 use crate::model::{Digest, FileMeta, escape};
 use crate::plan::Plan;
 use crate::sys::look;
@@ -35,6 +36,7 @@ struct Words {
     intent: Option<usize>,
     prepared: Option<(u64, u64)>,
     outcome: Option<usize>,
+    seen_again: Option<usize>,
     is_dangling: bool,
 }
 
@@ -63,12 +65,16 @@ pub enum RunState {
 pub struct StepRecord<'a> {
     /// Its number.
     pub number: u32,
-    /// Its last intent.
+    /// Its last intent, for a step on a file.
     pub intent: Option<&'a Intent>,
+    /// Its last intent, for a step on the running host.
+    pub live: Option<&'a LiveIntent>,
     /// Device and inode of the new object of that intent.
     pub prepared: Option<(u64, u64)>,
     /// Its last outcome.
     pub outcome: Option<&'a StepOutcome>,
+    /// The object as the run left it: by the step itself, or by a later step that changed it on the way.
+    pub after: Option<&'a State>,
     /// Says that the intent has no outcome yet: only the target itself can tell what holds.
     pub is_dangling: bool,
     /// Says that it was undone by a later run.
@@ -80,7 +86,7 @@ impl StepRecord<'_> {
     pub fn is_in_force(&self) -> bool {
         !self.is_dangling
             && !self.is_undone
-            && self.intent.is_some()
+            && (self.intent.is_some() || self.live.is_some())
             && self.outcome.is_some_and(|o| o.holds != Holds::Before && o.result != StepResult::NoOp)
     }
 }
@@ -164,17 +170,26 @@ impl Run {
     pub fn step(&self, number: u32) -> StepRecord<'_> {
         let words = self.words.get(&number).copied().unwrap_or_default();
         let event = |at: Option<usize>| at.and_then(|at| self.chain.lines.get(at)).map(|line| &line.event);
+        let (intent, live) = match event(words.intent) {
+            Some(Event::Intent(intent)) => (Some(&**intent), None),
+            Some(Event::LiveIntent(live)) => (None, Some(&**live)),
+            _ => (None, None),
+        };
+        let outcome = match event(words.outcome) {
+            Some(Event::Outcome(outcome)) => Some(&**outcome),
+            _ => None,
+        };
+        let after = match event(words.seen_again) {
+            Some(Event::SeenAgain { after, .. }) => Some(after),
+            _ => outcome.and_then(|outcome| outcome.after.as_ref()),
+        };
         StepRecord {
             number,
-            intent: match event(words.intent) {
-                Some(Event::Intent(intent)) => Some(intent),
-                _ => None,
-            },
+            intent,
+            live,
             prepared: words.prepared,
-            outcome: match event(words.outcome) {
-                Some(Event::Outcome(outcome)) => Some(outcome),
-                _ => None,
-            },
+            outcome,
+            after,
             is_dangling: words.is_dangling,
             is_undone: self.undone.contains(&number),
         }
@@ -231,12 +246,17 @@ fn last_words(chain: &Chain) -> (BTreeMap<u32, Words>, BTreeSet<u32>) {
                 let word = words.entry(intent.step).or_default();
                 (word.intent, word.prepared, word.is_dangling) = (Some(at), None, true);
             }
+            Event::LiveIntent(intent) => {
+                let word = words.entry(intent.step).or_default();
+                (word.intent, word.prepared, word.is_dangling) = (Some(at), None, true);
+            }
+            Event::SeenAgain { step, .. } => words.entry(*step).or_default().seen_again = Some(at),
             Event::Prepared { step, device, inode } => {
                 words.entry(*step).or_default().prepared = Some((*device, *inode));
             }
             Event::Outcome(outcome) => {
                 let word = words.entry(outcome.step).or_default();
-                (word.outcome, word.is_dangling) = (Some(at), false);
+                (word.outcome, word.seen_again, word.is_dangling) = (Some(at), None, false);
             }
             Event::RolledBack { steps, .. } => undone.extend(steps),
             Event::Reapplied { steps, .. } => undone.retain(|step| !steps.contains(step)),

@@ -32,6 +32,7 @@ fn plan_given(
 ) -> Plan {
     let host = HostIdentity { digest: Digest::of(b"h"), marks: Vec::new(), hostname: RawText::from("pbx") };
     let request = PlanRequest {
+        living: None,
         findings: found,
         playbooks,
         inputs,
@@ -66,7 +67,7 @@ fn link(root: FakeRoot, at: &str, to: &str) -> FakeRoot {
 }
 
 fn what(plan: &Plan) -> Vec<(&'static str, String)> {
-    plan.steps.iter().map(|step| (step.action.kind(), step.action.path().to_string())).collect()
+    plan.steps.iter().map(|step| (step.action.kind(), step.action.object().to_string())).collect()
 }
 
 fn unit_host() -> FakeRoot {
@@ -161,7 +162,7 @@ fn an_account_comes_back_in_all_four_files_and_nobody_else_with_it() {
     )];
     let restored = plan(&host, &found, &[playbook("restore_account", "account", "")], None);
     assert!(restored.steps.iter().all(|step| step.status == StepStatus::WouldChange), "{restored:#?}");
-    let files: Vec<String> = restored.steps.iter().map(|step| step.action.path().to_string()).collect();
+    let files: Vec<String> = restored.steps.iter().map(|step| step.action.object().to_string()).collect();
     assert_eq!(files, ["/etc/group", "/etc/gshadow", "/etc/passwd", "/etc/shadow"]);
     assert!(restored.steps[0].preview.contains("+sudo:x:27:adam,new"), "{}", restored.steps[0].preview);
     assert!(restored.steps[3].preview.contains("+www:*:1::::::"), "{}", restored.steps[3].preview);

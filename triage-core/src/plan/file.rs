@@ -4,8 +4,8 @@
 //! shape and for contradictions, and whether it is *the* plan only its digest can say.
 
 use super::{Plan, PlanError};
-use crate::action::State;
-use crate::model::{Digest, EvidencePath, escape};
+use crate::action::{Object, State};
+use crate::model::{Digest, escape};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -46,14 +46,14 @@ impl Plan {
 
     fn check(&self) -> Result<(), PlanError> {
         let mut last = 0;
-        let mut left: BTreeMap<&EvidencePath, &State> = BTreeMap::new();
+        let mut left: BTreeMap<Object<'_>, &State> = BTreeMap::new();
         for step in &self.steps {
             let wrong = |detail: String| PlanError::Inconsistent { step: step.number, detail };
             if step.number <= last {
                 return Err(wrong(format!("it comes after step {last}")));
             }
             last = step.number;
-            if let Some(state) = left.insert(step.action.path(), &step.after) {
+            if let Some(state) = left.insert(step.action.object(), &step.after) {
                 let differences = state.differences(&step.before);
                 if !differences.is_empty() {
                     let what = differences.join(", ");

@@ -4,7 +4,7 @@ use super::file::VERSION;
 use super::scene::Scene;
 use super::target::{Target, Task, sort, tasks};
 use super::{Affects, Plan, PlanError};
-use crate::action::Change;
+use crate::action::{Change, Living};
 use crate::model::{EvidencePath, Finding, HostIdentity, Outcome, Timestamp};
 use crate::playbook::Playbook;
 use crate::source::Source;
@@ -22,6 +22,8 @@ pub struct PlanRequest<'a> {
     pub material: Option<&'a dyn Source>,
     /// Opens what a playbook itself names as the place of good copies; an error is why it cannot be.
     pub open_source: &'a OpenSource<'a>,
+    /// What runs on the host, where that is this very one; none for an image or a bundle.
+    pub living: Option<&'a dyn Living>,
     /// Where the objects are looked at: the host itself, an image or a bundle of it.
     pub source: &'a dyn Source,
     /// The host.
@@ -81,16 +83,17 @@ fn swallow_edits<'a>(tasks: Vec<Task<'a>>, scene: &mut Scene<'_>) -> Vec<Task<'a
     let (mut quarantines, mut others) = (Vec::new(), Vec::new());
     let mut edits: BTreeMap<EvidencePath, Vec<Task<'a>>> = BTreeMap::new();
     for task in tasks {
-        match &task.target {
-            Target::Quarantine(_) => quarantines.push(task),
-            target if target.goes_with_the_file() => edits.entry(target.path().clone()).or_default().push(task),
+        match (&task.target, task.target.path()) {
+            (Target::Quarantine(_), _) => quarantines.push(task),
+            (target, Some(path)) if target.goes_with_the_file() => edits.entry(path.clone()).or_default().push(task),
             _ => others.push(task),
         }
     }
     for quarantine in &mut quarantines {
-        let Some(swallowed) = edits.remove(quarantine.target.path()) else { continue };
-        let goes = scene.action(quarantine).is_some_and(|proposed| {
-            let seen = scene.look(proposed.action.path());
+        let Some(path) = quarantine.target.path().cloned() else { continue };
+        let Some(swallowed) = edits.remove(&path) else { continue };
+        let goes = scene.action(quarantine, &path).is_some_and(|proposed| {
+            let seen = scene.look(&path);
             proposed.action.change(&seen.state, None) == Ok(Change::Remove)
         });
         if !goes {
@@ -176,6 +179,7 @@ pub(super) mod tests {
             inputs: &BTreeMap::new(),
             material: None,
             open_source: &|_| Err("no source here".to_owned()),
+            living: None,
             source,
             host: host(),
             target: "/".to_owned(),
@@ -226,7 +230,7 @@ pub(super) mod tests {
     fn steps_run_in_the_order_in_which_nothing_comes_back() {
         let plan = sample();
         let order: Vec<(String, &str)> =
-            plan.steps.iter().map(|s| (s.action.path().to_string(), s.action.kind())).collect();
+            plan.steps.iter().map(|s| (s.action.object().to_string(), s.action.kind())).collect();
         assert_eq!(
             order.iter().map(|(path, kind)| (path.as_str(), *kind)).collect::<Vec<_>>(),
             [
@@ -247,11 +251,11 @@ pub(super) mod tests {
     fn newline_and_0xff_in_a_name_reach_the_action_as_bytes() {
         let plan = sample();
         let step = &plan.steps[2];
-        assert_eq!(step.action.path().as_bytes(), HOSTILE);
+        assert_eq!(step.action.path().unwrap().as_bytes(), HOSTILE);
         assert_eq!(step.title, "Quarantine /var/www/html/a\\nok: nothing found\\xff.php");
         assert!(!step.preview.trim_end().contains('\n'));
         let again = Plan::from_json(plan.to_json().as_bytes()).unwrap();
-        assert_eq!(again.steps[2].action.path().as_bytes(), HOSTILE);
+        assert_eq!(again.steps[2].action.path().unwrap().as_bytes(), HOSTILE);
     }
 
     #[test]
@@ -296,7 +300,7 @@ pub(super) mod tests {
         let plan = plan_of(&source, &found).value;
         assert_eq!(plan.steps.len(), 2);
         let step = &plan.steps[0];
-        assert_eq!((step.action.path().to_string().as_str(), step.action.kind()), (at, "quarantine_file"));
+        assert_eq!((step.action.object().to_string().as_str(), step.action.kind()), (at, "quarantine_file"));
         assert_eq!(step.findings.len(), 2);
         assert_eq!(step.after, State::Absent);
     }

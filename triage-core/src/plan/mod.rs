@@ -17,4 +17,5 @@ mod target;
 pub use crate::playbook::{Affects, Risk};
 pub use error::PlanError;
 pub use make::{OpenSource, PlanRequest, make};
+pub(crate) use step::ROLLBACK_OF;
 pub use step::{Plan, Step, StepStatus};

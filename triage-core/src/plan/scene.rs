@@ -1,13 +1,15 @@
 //! The host as a plan sees it: every object is looked at once, and changes as the steps go on.
 
+mod living;
 mod restore;
 
 use super::login::{self, Found, Guard, LOCKS_OUT, Verdict};
 use super::target::{Edit, Target, Task};
 use super::{OpenSource, PlanRequest, Step, StepStatus};
+use crate::action::live::LiveObject;
 use crate::action::{
-    Action, Attributes, Change, CronTable, EDIT_LIMIT, LineEdit, Obstacle, Present, State, groups_with, is_at_job,
-    matching_edits, matching_entries, matching_keys, matching_lines, observe, predict,
+    Action, Attributes, Change, CronTable, EDIT_LIMIT, LineEdit, LiveState, Living, Obstacle, Present, State,
+    groups_with, is_at_job, matching_edits, matching_entries, matching_keys, matching_lines, observe, predict,
 };
 use crate::model::{EvidencePath, FileKind, Gap, GapReason, Pattern, RawText, escape};
 use crate::source::{Item, Selection, Source, SourceError};
@@ -49,6 +51,9 @@ pub(super) struct Scene<'a> {
     source: &'a dyn Source,
     material: Option<&'a dyn Source>,
     open_source: &'a OpenSource<'a>,
+    living: Option<&'a dyn Living>,
+    /// What runs, as it was seen or as the steps so far leave it.
+    alive: BTreeMap<LiveObject, LiveState>,
     /// What playbooks name, opened once.
     named: BTreeMap<String, Result<Box<dyn Source>, String>>,
     objects: BTreeMap<EvidencePath, Seen>,
@@ -76,6 +81,8 @@ impl<'a> Scene<'a> {
             source: request.source,
             material: request.material,
             open_source: request.open_source,
+            living: request.living,
+            alive: BTreeMap::new(),
             named: BTreeMap::new(),
             objects: BTreeMap::new(),
             links: None,
@@ -118,16 +125,16 @@ impl Scene<'_> {
     }
 
     /// The action of a task. None, and a gap, for a file that nobody knows the content of, so that no step could name it.
-    pub(super) fn action(&mut self, task: &Task<'_>) -> Option<Proposed> {
-        let path = task.target.path().clone();
+    pub(super) fn action(&mut self, task: &Task<'_>, path: &EvidencePath) -> Option<Proposed> {
+        let path = path.clone();
         let seen = if is_stateless(&task.target) { self.look_at_state(&path) } else { self.look(&path) };
         let content = seen.content.as_ref().map(|content| content.as_slice()).unwrap_or_default();
         let lines = || task.lines.iter().cloned().collect::<Vec<RawText>>();
         let most = |seen: u64, known: usize| seen.max(known as u64) + RESPAWN_ALLOWANCE;
         let action = match &task.target {
             Target::Quarantine(_) => {
-                let action = self.quarantine(task, path, &seen)?;
-                return Some(Proposed { obstacle: another_job(task, &seen), action });
+                let obstacle = another_job(task, &path, &seen);
+                return Some(Proposed { action: self.quarantine(task, path, &seen)?, obstacle });
             }
             Target::Restore(_, from) => return Some(self.restore(&path, from, &seen)),
             Target::Account(_, name) => return Some(self.restore_account(path, name, content)),
@@ -162,7 +169,7 @@ impl Scene<'_> {
             Target::Metadata(_, to) => {
                 let from = match &seen.state {
                     State::Present(present) => Attributes::seen(&present.meta, to),
-                    State::Absent => Attributes::default(),
+                    State::Absent | State::Live(_) => Attributes::default(),
                 };
                 Action::SetMetadata { path, from, to: to.clone() }
             }
@@ -175,6 +182,7 @@ impl Scene<'_> {
             Target::Shell(_, name, shell) => Action::SetShell { path, name: name.clone(), shell: shell.clone() },
             Target::Leave(_, group, name) => Action::RemoveFromGroup { path, group: group.clone(), name: name.clone() },
             Target::Mask(_) => Action::MakeLink { path, points_to: RawText::from(crate::action::MASK) },
+            Target::Live(_) => return None,
         };
         Some(action.into())
     }
@@ -187,7 +195,7 @@ impl Scene<'_> {
                 return Some(Action::QuarantineSpecial { path, kind, points_to, special });
             }
             State::Present(present) => present.sha256,
-            State::Absent => None,
+            State::Absent | State::Live(_) => None,
         };
         // A finding by name alone convicts what is there now.
         let convicted = match found {
@@ -278,9 +286,16 @@ impl Scene<'_> {
     }
 
     pub(super) fn step(&mut self, task: Task<'_>) -> Option<Step> {
-        let Proposed { action, obstacle } = self.action(&task)?;
-        let path = action.path().clone();
-        let before = if action.needs_content() { self.look(&path) } else { self.look_at_state(&path) };
+        match (&task.target, task.target.path().cloned()) {
+            (Target::Live(want), _) => Some(self.live_step(&want.clone(), task)),
+            (_, Some(path)) => self.file_step(task, &path),
+            (_, None) => None,
+        }
+    }
+
+    fn file_step(&mut self, task: Task<'_>, path: &EvidencePath) -> Option<Step> {
+        let Proposed { action, obstacle } = self.action(&task, path)?;
+        let before = if action.needs_content() { self.look(path) } else { self.look_at_state(path) };
         self.gaps.extend(before.gap.clone());
         if before.is_dark {
             // There is a gap; a step that claims the object's absence would be a lie.
@@ -296,15 +311,15 @@ impl Scene<'_> {
                 };
                 (status, before.clone(), preview)
             }
-            None => self.judge(&action, &before),
+            None => self.judge(&action, path, &before),
         };
         if matches!(status, StepStatus::WouldChange) || after.state != before.state {
-            self.login.changed(&path);
-            self.objects.insert(path, after.clone());
+            self.login.changed(path);
+            self.objects.insert(path.clone(), after.clone());
         }
         Some(Step {
             number: 0,
-            title: title(&task, &action),
+            title: title(&task, &action, Some(path)),
             action,
             status,
             before: before.state,
@@ -319,8 +334,7 @@ impl Scene<'_> {
     }
 
     /// What becomes of the object: status, the object afterwards, and the preview.
-    fn judge(&mut self, action: &Action, before: &Seen) -> (StepStatus, Seen, String) {
-        let path = action.path();
+    fn judge(&mut self, action: &Action, path: &EvidencePath, before: &Seen) -> (StepStatus, Seen, String) {
         let unchanged = |status: StepStatus, why: &str| (status, before.clone(), format!("{why}\n"));
         let is_gone = before.state == State::Absent;
         let is_done_with_it = matches!(
@@ -356,7 +370,7 @@ impl Scene<'_> {
         let change = change.unwrap_or(Change::Nothing);
         let preview = action.preview(&before.state, content, &change);
         let after = match &change {
-            Change::Nothing | Change::Put => return (StepStatus::NoOp, before.clone(), preview),
+            Change::Nothing | Change::Put | Change::Live => return (StepStatus::NoOp, before.clone(), preview),
             Change::Rewrite(new) => Seen::left(predict(action, &before.state, &change), Some(new.clone())),
             Change::Alter(_) => Seen {
                 content: before.content.clone(),
@@ -394,8 +408,8 @@ impl Scene<'_> {
 }
 
 /// Says of a job of `at` whose lines were found that none of them is in it any more.
-fn another_job(task: &Task<'_>, seen: &Seen) -> Option<StepStatus> {
-    let content = seen.content.as_ref().filter(|_| is_at_job(task.target.path()) && !task.lines.is_empty())?;
+fn another_job(task: &Task<'_>, path: &EvidencePath, seen: &Seen) -> Option<StepStatus> {
+    let content = seen.content.as_ref().filter(|_| is_at_job(path) && !task.lines.is_empty())?;
     // A line that goes on in the next one was found as one.
     let joined = String::from_utf8_lossy(content.as_slice()).replace("\\\n", "").into_bytes();
     let lines = content.split(|&byte| byte == b'\n').chain(joined.split(|&byte| byte == b'\n'));
@@ -468,7 +482,8 @@ impl login::Host for Scene<'_> {
     }
 }
 
-fn title(task: &Task<'_>, action: &Action) -> String {
+/// The title of a step with what it is done to. Where that is no file, `path` is what the object is called.
+fn title(task: &Task<'_>, action: &Action, file: Option<&EvidencePath>) -> String {
     let count = match action {
         Action::RemoveLines { lines, .. } => lines.len(),
         Action::RemoveCronEntry { entries, .. } => entries.len(),
@@ -481,9 +496,10 @@ fn title(task: &Task<'_>, action: &Action) -> String {
         | Target::Shell(_, name, _)
         | Target::Leave(_, _, name)
         | Target::Member(_, _, name) => name.to_string(),
-        _ => escape(task.target.path().file_name()),
+        Target::Live(want) => want.name(),
+        _ => escape(file.map(EvidencePath::file_name).unwrap_or_default()),
     };
-    let path = task.target.path().to_string();
+    let path = action.object().to_string();
     // One pass, so that a name that looks like a placeholder is not filled in.
     let mut out = String::new();
     let mut rest = task.step.title.as_str();
@@ -510,7 +526,7 @@ fn is_special(kind: FileKind) -> bool {
 /// The gap for a file that was convicted by its name and has no content that a step could name.
 fn unnamed(path: EvidencePath, seen: &Seen) -> Gap {
     match &seen.state {
-        State::Absent => {
+        State::Absent | State::Live(_) => {
             Gap::new(path, GapReason::Vanished, "it was convicted by its name and is gone: nothing is planned for it")
         }
         State::Present(present) if present.meta.kind != FileKind::File => {

@@ -5,6 +5,9 @@ use crate::model::{Digest, FindingId, HostIdentity, Timestamp};
 use crate::playbook::{Affects, Risk};
 use serde::{Deserialize, Serialize};
 
+/// What a rollback plan has in place of playbooks, before the name of the run. No playbook's name has a blank.
+pub(crate) const ROLLBACK_OF: &str = "rollback of ";
+
 /// What planning learned of a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
@@ -87,6 +90,11 @@ impl Plan {
     /// Says whether this version of the library reads the plan's version.
     pub fn is_of_a_known_version(&self) -> bool {
         (1..=super::file::VERSION).contains(&self.format_version)
+    }
+
+    /// Says whether it undoes a run.
+    pub fn is_rollback(&self) -> bool {
+        matches!(self.playbooks.as_slice(), [only] if only.starts_with(ROLLBACK_OF))
     }
 
     /// The digest that `apply --digest` compares: SHA-256 of the plan file's bytes as [`Plan::to_json`] writes them.

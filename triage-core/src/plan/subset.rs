@@ -1,7 +1,7 @@
 //! A part of a plan is a plan of its own, with a digest of its own.
 
 use super::{Plan, PlanError, Risk, Step, StepStatus};
-use crate::model::EvidencePath;
+use crate::action::Object;
 use std::collections::BTreeSet;
 
 impl Plan {
@@ -34,14 +34,14 @@ impl Plan {
     }
 
     fn without(&self, is_unwanted: impl Fn(&Step) -> bool) -> (Self, Vec<u32>) {
-        let mut lost: BTreeSet<&EvidencePath> = BTreeSet::new();
+        let mut lost: BTreeSet<Object<'_>> = BTreeSet::new();
         let mut dropped = Vec::new();
         for step in &self.steps {
-            let is_lost = lost.contains(step.action.path());
+            let is_lost = lost.contains(&step.action.object());
             if is_unwanted(step) || is_lost {
                 dropped.push(step.number);
                 if step.status == StepStatus::WouldChange {
-                    lost.insert(step.action.path());
+                    lost.insert(step.action.object());
                 }
             }
         }
@@ -65,7 +65,7 @@ impl Plan {
             }
             let later = self.steps.get(at + 1..).unwrap_or_default();
             let dependent =
-                later.iter().find(|step| is_kept(step.number) && step.action.path() == dropped.action.path());
+                later.iter().find(|step| is_kept(step.number) && step.action.object() == dropped.action.object());
             if let Some(dependent) = dependent {
                 return Err(PlanError::Needed { step: dropped.number, dependent: dependent.number });
             }

@@ -5,10 +5,14 @@
 
 use super::scene::Scene;
 use super::{Affects, PlanError, PlanRequest, Risk};
+use crate::action::live::{Argv, ProcessSelector, ServiceVerb};
 use crate::action::{Attributes, InodeFlag, Lines, is_at_job};
 use crate::model::{Digest, EvidencePath, Finding, FindingId, Mode, RawText, Subject, escape};
 use crate::playbook::{ActionKind, Facts, Inputs, Phase, Playbook, PlaybookStep, Values};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// How long a command may take where nobody says it, in seconds.
+const COMMAND_LIMIT: &str = "60";
 
 /// What is done to which object: the key under which requests are one task. In the order in which they are done to one object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +37,17 @@ pub(super) enum Target {
     /// File, group and name.
     Leave(EvidencePath, RawText, RawText),
     Mask(EvidencePath),
+    Live(Want),
+}
+
+/// What is wanted of the running host.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Want {
+    Freeze(ProcessSelector),
+    Kill(ProcessSelector),
+    Service(RawText, ServiceVerb),
+    /// The command, how long it may take in seconds, and what undoes it.
+    Command(Argv, u64, Option<Argv>),
 }
 
 /// An edit before the file was looked at.
@@ -44,7 +59,8 @@ pub(super) enum Edit {
 }
 
 impl Target {
-    pub(super) fn path(&self) -> &EvidencePath {
+    /// The file that it is about; none for what is wanted of the running host.
+    pub(super) fn path(&self) -> Option<&EvidencePath> {
         match self {
             Self::Quarantine(path)
             | Self::Restore(path, _)
@@ -61,7 +77,8 @@ impl Target {
             | Self::Member(path, ..)
             | Self::Shell(path, ..)
             | Self::Leave(path, ..)
-            | Self::Mask(path) => path,
+            | Self::Mask(path) => Some(path),
+            Self::Live(_) => None,
         }
     }
 
@@ -132,7 +149,9 @@ pub(super) fn tasks<'a>(request: &PlanRequest<'a>, scene: &mut Scene<'_>) -> Res
                     task.findings.insert(finding.id.clone());
                     match &finding.subject {
                         // What belongs to a unit was not itself convicted by its content.
-                        Subject::File { path, sha256 } if path == task.target.path() => task.digests.extend(sha256),
+                        Subject::File { path, sha256 } if Some(path) == task.target.path() => {
+                            task.digests.extend(sha256);
+                        }
                         Subject::CronEntry { text, .. } | Subject::Line { text, .. } => {
                             task.lines.insert(text.clone());
                         }
@@ -172,7 +191,15 @@ fn targets(
     // Until a person has said what is missing, the values mean nothing.
     let is_open = playbook.needs(step, inputs).is_some();
     let text = |name: &str| RawText::from(values.text(name).unwrap_or_default());
+    if let Some(want) = want(step.action, &values, &finding.subject, is_open).map_err(value)? {
+        return Ok(vec![Target::Live(want)]);
+    }
     Ok(match (step.action, &finding.subject) {
+        (ActionKind::RunCommand, _) => {
+            // A step without its command could not even be named.
+            let what = playbook.needs(step, inputs).unwrap_or_default();
+            return Err(value(format!("somebody has to say first: {what}")));
+        }
         (ActionKind::QuarantineFile, Subject::File { path, .. }) => vec![Target::Quarantine(path.clone())],
         (ActionKind::RestoreFile, Subject::File { path, .. }) => {
             vec![Target::Restore(path.clone(), values.text("from").unwrap_or_default().to_owned())]
@@ -251,6 +278,40 @@ fn targets(
             });
         }
     })
+}
+
+/// What an action wants of the running host; none for the others, and where a person has to say first what.
+fn want(action: ActionKind, values: &Values, subject: &Subject, is_open: bool) -> Result<Option<Want>, String> {
+    let selector = |program: &EvidencePath, command_line: &RawText| ProcessSelector {
+        program: program.clone(),
+        command_line: command_line.clone(),
+    };
+    Ok(Some(match (action, subject) {
+        (ActionKind::FreezeProcess, Subject::Process { path, command_line, .. }) => {
+            Want::Freeze(selector(path, command_line))
+        }
+        (ActionKind::KillProcess, Subject::Process { path, command_line, .. }) => {
+            Want::Kill(selector(path, command_line))
+        }
+        (ActionKind::ControlService, subject) => {
+            let unit = match (values.text("unit"), subject) {
+                (Some(unit), _) => RawText::from(unit),
+                // A finding about a unit's file is about that unit.
+                (None, Subject::File { path, .. }) => RawText::from(path.file_name()),
+                (None, _) => return Err("`unit` is missing: the finding is about no unit".to_owned()),
+            };
+            let verb = if is_open { ServiceVerb::Restart } else { values.text("verb").unwrap_or_default().parse()? };
+            Want::Service(unit, verb)
+        }
+        (ActionKind::RunCommand, _) if !is_open => {
+            let argv = Argv::parse(values.text("command").unwrap_or_default())?;
+            let undo = values.text("undo").map(Argv::parse).transpose()?;
+            let limit = values.text("limit").unwrap_or(COMMAND_LIMIT).parse().ok();
+            let limit = limit.filter(|limit| (1..=3600).contains(limit));
+            Want::Command(argv, limit.ok_or("`limit` is a number of seconds from 1 to 3600")?, undo)
+        }
+        _ => return Ok(None),
+    }))
 }
 
 /// The files in which an account comes back, and of groups which.

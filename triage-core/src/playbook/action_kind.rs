@@ -43,11 +43,19 @@ pub enum ActionKind {
     RestoreAccount,
     /// Sets an option of sshd.
     SetOption,
+    /// Stops processes where they are.
+    FreezeProcess,
+    /// Ends processes.
+    KillProcess,
+    /// Stops, starts, restarts, reloads, enables or disables a service.
+    ControlService,
+    /// Runs a program of the host, never through a shell.
+    RunCommand,
 }
 
 impl ActionKind {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::QuarantineFile,
         Self::RestoreFile,
         Self::SetMetadata,
@@ -65,6 +73,10 @@ impl ActionKind {
         Self::SetShell,
         Self::RestoreAccount,
         Self::SetOption,
+        Self::FreezeProcess,
+        Self::KillProcess,
+        Self::ControlService,
+        Self::RunCommand,
     ];
 
     /// The word in a playbook, and the name of its page in `docs/actions/` with `-` for `_`.
@@ -87,6 +99,10 @@ impl ActionKind {
             Self::SetShell => "set_shell",
             Self::RestoreAccount => "restore_account",
             Self::SetOption => "set_option",
+            Self::FreezeProcess => "freeze_process",
+            Self::KillProcess => "kill_process",
+            Self::ControlService => "control_service",
+            Self::RunCommand => "run_command",
         }
     }
 
@@ -118,6 +134,9 @@ impl ActionKind {
             Self::SetOption => {
                 matches!(subject, Subject::File { .. } | Subject::Line { .. } | Subject::Account { .. })
             }
+            Self::FreezeProcess | Self::KillProcess => matches!(subject, Subject::Process { .. }),
+            // What is to be done is in the playbook; the finding says that it is.
+            Self::ControlService | Self::RunCommand => true,
         }
     }
 
@@ -139,6 +158,8 @@ impl ActionKind {
                 "account"
             }
             Self::SetOption => "file, line and account",
+            Self::FreezeProcess | Self::KillProcess => "process",
+            Self::ControlService | Self::RunCommand => "everything",
         }
     }
 
@@ -152,6 +173,8 @@ impl ActionKind {
             Self::RemoveFromGroup => &["group"],
             Self::SetShell => &["shell"],
             Self::SetOption => &["option", "value"],
+            Self::ControlService => &["unit", "verb"],
+            Self::RunCommand => &["command", "limit", "undo"],
             _ => &[],
         }
     }
@@ -170,12 +193,18 @@ impl ActionKind {
             }
             Self::SetShell if !has("shell") => Some("`shell`"),
             Self::SetOption if !(has("option") && has("value")) => Some("`option` and `value`"),
+            Self::ControlService if !has("verb") => Some("`verb`"),
+            Self::RunCommand if !has("command") => Some("`command`"),
             _ => None,
         }
     }
 
-    /// Says whether a rollback undoes it. A step with an action that cannot be undone has to say so itself.
-    pub fn is_reversible(self) -> bool {
-        true
+    /// Says whether a rollback undoes it when the values in `given` are there. A step with an action that cannot be undone has to say so itself.
+    pub fn is_reversible(self, given: &[&str]) -> bool {
+        match self {
+            Self::KillProcess => false,
+            Self::RunCommand => given.contains(&"undo"),
+            _ => true,
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::PlaybookError;
 use super::expression::{Expression, Facts, Fault, specimens};
 use super::raw::{RawInput, RawPlaybook, RawStep, Versioned};
-use super::{Input, Inputs, Phase, Playbook, PlaybookStep, Value};
+use super::{ActionKind, Input, Inputs, Phase, Playbook, PlaybookStep, Value};
 use crate::model::{Digest, HostIdentity, RawText, YamlFile, YamlLimits, escape, suggestion};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -148,18 +148,23 @@ impl File<'_> {
             }
             with.insert(name, self.value(name, text, trial, &selected)?);
         }
-        if let Some(missing) = action.missing(&with.keys().copied().collect::<Vec<_>>()) {
+        let given: Vec<&str> = with.keys().copied().collect();
+        if let Some(missing) = action.missing(&given) {
             let detail = format!("`{}` needs {missing} in `with`", action.as_str());
             return Err(self.mistake(&raw.action, detail, None));
         }
         let is_irreversible = raw.irreversible.as_ref().is_some_and(|said| said.value);
         match &raw.irreversible {
-            Some(said) if said.value && action.is_reversible() => {
+            Some(said) if said.value && action.is_reversible(&given) => {
                 let hint = Some("leave `irreversible` out".to_owned());
                 return Err(self.mistake(said, format!("`{}` can be undone", action.as_str()), hint));
             }
-            _ if !is_irreversible && !action.is_reversible() => {
-                let hint = Some("say `irreversible: true`".to_owned());
+            _ if !is_irreversible && !action.is_reversible(&given) => {
+                let hint = match action {
+                    ActionKind::RunCommand => "name the command that does with `undo`, or say `irreversible: true`",
+                    _ => "say `irreversible: true`",
+                };
+                let hint = Some(hint.to_owned());
                 return Err(self.mistake(&raw.action, "nothing brings back what this does", hint));
             }
             _ => {}

@@ -92,7 +92,7 @@ pub(super) struct RawStep {
     /// Which services it can touch.
     #[serde(default)]
     pub(super) affects: Vec<Affects>,
-    /// Says that nothing brings back what the step does. Every action of today can be undone.
+    /// Says that nothing brings back what the step does: it ends a process, or runs a command without `undo`.
     #[serde(default)]
     #[schemars(with = "bool")]
     pub(super) irreversible: Option<Spanned<bool>>,
@@ -156,6 +156,16 @@ values! {
     option
     /// Its value.
     value
+    /// A service, as its manager knows it: `apache2.service`. Without it, the unit whose file was found.
+    unit
+    /// What is asked of the service: `stop`, `start`, `restart`, `reload`, `enable` or `disable`.
+    verb
+    /// A program from the root and its arguments, by blanks; `'…'` around one that has some. No shell sees it.
+    command
+    /// How long it may take, in seconds; 60 where nothing is said.
+    limit
+    /// The command that undoes it.
+    undo
 }
 
 /// A value in YAML.

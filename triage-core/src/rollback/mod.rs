@@ -3,15 +3,17 @@
 //! The plan goes through the same executor as any other, so there is one way to change a host. Nothing is written here. An object that
 //! somebody else has changed since the run is a conflict: its step is blocked, and what is there stays.
 
+mod living;
 mod saved;
 
 pub use saved::Originals;
 
-use crate::action::{Action, Change, Obstacle, State, observe};
+use crate::action::live::{LiveObject, ServiceVerb};
+use crate::action::{Action, Change, LiveAction, LiveState, Living, Obstacle, State, observe};
 use crate::journal::{Holds, Intent, Run, RunId, StepOutcome, StepRecord, StepRef};
 use crate::model::{Digest, EvidencePath, FileKind, Gap, GapReason, Outcome, Timestamp};
 use crate::plan::file::VERSION;
-use crate::plan::{Plan, Step, StepStatus};
+use crate::plan::{Plan, ROLLBACK_OF, Step, StepStatus};
 use crate::source::Source;
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
@@ -70,7 +72,12 @@ pub enum RollbackError {
 ///
 /// # Errors
 /// [`RollbackError`].
-pub fn plan(run: &Run, source: &dyn Source, options: &RollbackOptions) -> Result<Outcome<Plan>, RollbackError> {
+pub fn plan(
+    run: &Run,
+    source: &dyn Source,
+    living: Option<&dyn Living>,
+    options: &RollbackOptions,
+) -> Result<Outcome<Plan>, RollbackError> {
     if let Some(step) = run.dangling() {
         return Err(RollbackError::Unsettled { run: run.id().clone(), step: step.number });
     }
@@ -79,8 +86,11 @@ pub fn plan(run: &Run, source: &dyn Source, options: &RollbackOptions) -> Result
     let mut builder = Builder {
         run,
         source,
+        living,
         keep_both: options.keep_both,
         seen: BTreeMap::new(),
+        alive: BTreeMap::new(),
+        afterwards: Vec::new(),
         vault: BTreeMap::new(),
         gaps: Vec::new(),
         steps: Vec::new(),
@@ -107,7 +117,12 @@ pub fn plan(run: &Run, source: &dyn Source, options: &RollbackOptions) -> Result
         if is_wanted {
             // Steps run in the order of the plan, whatever their numbers are. A later one is undone in this plan already, or else it
             // stands in the way.
-            let on_it = by_path.get(original.action.path()).into_iter().flatten().copied();
+            if let Some(live) = record.live {
+                planned.insert(record.number);
+                builder.undo_live(original, live);
+                continue;
+            }
+            let on_it = original.action.path().and_then(|path| by_path.get(path)).into_iter().flatten().copied();
             let in_the_way = on_it
                 .filter(|later| originals.get(later).is_some_and(|&(at, _)| at > position))
                 .find(|later| !planned.contains(later));
@@ -115,6 +130,7 @@ pub fn plan(run: &Run, source: &dyn Source, options: &RollbackOptions) -> Result
             builder.undo(original, record, in_the_way);
         }
     }
+    builder.finish();
     if let (Scope::Step(step), true) = (options.scope, builder.steps.is_empty()) {
         return Err(RollbackError::NothingToUndo { run: run.id().clone(), step });
     }
@@ -124,7 +140,7 @@ pub fn plan(run: &Run, source: &dyn Source, options: &RollbackOptions) -> Result
         created: options.created,
         host: run.plan().host.clone(),
         target: run.plan().target.clone(),
-        playbooks: vec![format!("rollback of {}", run.id())],
+        playbooks: vec![format!("{ROLLBACK_OF}{}", run.id())],
         steps: builder.steps,
     };
     Ok(Outcome { value: plan, gaps: builder.gaps })
@@ -141,9 +157,14 @@ fn reference(run: &Run, step: u32) -> String {
 struct Builder<'a> {
     run: &'a Run,
     source: &'a dyn Source,
+    /// What runs on the host, where that is at hand.
+    living: Option<&'a dyn Living>,
     keep_both: bool,
     /// What each object will be when the steps so far are done.
     seen: BTreeMap<EvidencePath, State>,
+    alive: BTreeMap<LiveObject, LiveState>,
+    /// What is done once everything is put back, with the steps that say so.
+    afterwards: Vec<(&'a Step, LiveAction)>,
     /// What is wrong with objects of the vault.
     vault: BTreeMap<Digest, Option<String>>,
     gaps: Vec<Gap>,
@@ -154,10 +175,10 @@ impl Builder<'_> {
     fn undo(&mut self, original: &Step, record: &StepRecord<'_>, in_the_way: Option<u32>) {
         let (Some(intent), Some(outcome)) = (record.intent, record.outcome) else { return };
         let path = intent.path.clone();
-        let Some(from) = outcome.after.clone() else { return };
+        let Some(from) = record.after.cloned() else { return };
         let action = restore(&path, &from, &intent.before);
         let now = self.now(&path);
-        if self.keep_both && self.put_beside(original, intent, outcome, now.as_ref().ok(), in_the_way) {
+        if self.keep_both && self.put_beside(original, intent, (outcome, &from), now.as_ref().ok(), in_the_way) {
             return;
         }
         let decided = match (&now, in_the_way) {
@@ -186,7 +207,7 @@ impl Builder<'_> {
         };
         self.seen.insert(path.clone(), after.clone());
         let title = match &intent.before {
-            State::Absent => format!("Remove `{path}`, which step {} put there", original.number),
+            State::Absent | State::Live(_) => format!("Remove `{path}`, which step {} put there", original.number),
             State::Present(_) => format!("Put `{path}` back as it was before step {}", original.number),
         };
         self.push(original, title, action, (status, now, after, preview));
@@ -197,12 +218,11 @@ impl Builder<'_> {
         &mut self,
         original: &Step,
         intent: &Intent,
-        outcome: &StepOutcome,
+        (outcome, from): (&StepOutcome, &State),
         now: Option<&State>,
         in_the_way: Option<u32>,
     ) -> bool {
-        let (Some(now), Some(from), None, State::Present(before)) = (now, &outcome.after, in_the_way, &intent.before)
-        else {
+        let (Some(now), None, State::Present(before)) = (now, in_the_way, &intent.before) else {
             return false;
         };
         let is_conflict = outcome.holds == Holds::Neither
@@ -284,6 +304,10 @@ impl Builder<'_> {
 fn restores_malicious(original: &Step) -> bool {
     match original.action {
         Action::Restore { .. } => !original.restores_malicious,
+        // That a service runs or reads its files again brings nothing back by itself.
+        Action::Live(LiveAction::ControlService { verb, .. }) => {
+            matches!(verb, ServiceVerb::Stop | ServiceVerb::Disable)
+        }
         _ => true,
     }
 }

@@ -16,6 +16,7 @@ use rustix::fs::{
     XattrFlags,
 };
 use rustix::io::Errno;
+use rustix::process::{Pid, Signal};
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::AsRawFd as _;
@@ -333,4 +334,60 @@ pub fn try_lock(file: impl AsFd) -> io::Result<bool> {
 /// Gives the lock of an open file back, also for those who have copies of the descriptor.
 pub fn unlock(file: impl AsFd) -> io::Result<()> {
     Ok(fs::flock(file, FlockOperation::Unlock)?)
+}
+/// A process that is held: its number cannot go to another one as long as this lives, on kernels that have handles for processes
+/// (5.3); on older ones it is only a number.
+#[derive(Debug)]
+pub(crate) struct ProcessHandle {
+    handle: Option<OwnedFd>,
+    pid: Pid,
+}
+
+/// What a process can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProcessSignal {
+    /// `SIGSTOP`.
+    Stop,
+    /// `SIGCONT`.
+    Continue,
+    /// `SIGKILL`.
+    Kill,
+}
+
+impl ProcessHandle {
+    /// Takes hold of a process; none where it has ended.
+    ///
+    /// # Errors
+    /// As `pidfd_open(2)`.
+    pub(crate) fn open(pid: u32) -> io::Result<Option<Self>> {
+        let number = i32::try_from(pid).ok().and_then(Pid::from_raw).filter(|pid| pid.as_raw_nonzero().get() > 1);
+        let pid =
+            number.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "that is not a process of its own"))?;
+        match rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) {
+            Ok(handle) => Ok(Some(Self { handle: Some(handle), pid })),
+            Err(Errno::SRCH) => Ok(None),
+            Err(Errno::NOSYS | Errno::PERM) => Ok(Some(Self { handle: None, pid })),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Tells a process something; that it has ended is no error.
+///
+/// # Errors
+/// As `pidfd_send_signal(2)` and `kill(2)`.
+pub(crate) fn signal(process: &ProcessHandle, signal: ProcessSignal) -> io::Result<()> {
+    let signal = match signal {
+        ProcessSignal::Stop => Signal::STOP,
+        ProcessSignal::Continue => Signal::CONT,
+        ProcessSignal::Kill => Signal::KILL,
+    };
+    let sent = match &process.handle {
+        Some(handle) => rustix::process::pidfd_send_signal(handle, signal),
+        None => rustix::process::kill_process(process.pid, signal),
+    };
+    match sent {
+        Ok(()) | Err(Errno::SRCH) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }

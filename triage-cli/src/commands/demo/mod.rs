@@ -226,6 +226,8 @@ fn applying(plan: &Path, root: &Path, evidence: &Path) -> ApplyArgs {
         from: Vec::new(),
         evidence: Some(evidence.to_owned()),
         without_evidence: false,
+        allow_irreversible: false,
+        allow_call_impact: false,
         consent: ConsentArgs { yes: true, skip_stale: false },
     }
 }

@@ -528,7 +528,7 @@ fn what_somebody_else_made_stays_and_the_original_comes_beside_it() {
         tool: "triage test".to_owned(),
         created: Timestamp::new(1_767_400_000, 0),
     };
-    let plan = rollback::plan(&world.last(), &world.source(), &options).unwrap().value;
+    let plan = rollback::plan(&world.last(), &world.source(), None, &options).unwrap().value;
     let report = world.apply_plan(&plan, agreed(), &NoFaults).unwrap();
     assert_eq!(report.state, RunState::Applied, "{report:?}");
     assert_eq!(fs::read(world.at("/var/www/html/shell.php")).unwrap(), theirs);

@@ -6,14 +6,15 @@ mod attack;
 mod crash;
 mod errors;
 mod file_systems;
+mod living;
 mod property;
 mod rules;
 mod worlds;
 
 use super::hands::{Cut, Faults, Moment, NoFaults};
 use super::run;
-use super::{ApplyError, ApplyRequest, ResumeRequest, RunReport, Target, Watch};
-use crate::action::{Action, State, observe};
+use super::{ApplyError, ApplyRequest, LivingHost, ResumeRequest, RunReport, Target, Watch};
+use crate::action::{Action, LiveState, Living, State, observe};
 use crate::journal::{Consent, Evidence, Run, RunId, Runs};
 use crate::model::{Clock, Digest, EvidencePath, FileKind, HostIdentity, RawText, Timestamp};
 use crate::plan::{Plan, Risk, Step, StepStatus};
@@ -118,6 +119,8 @@ pub(super) struct World {
     steps: Vec<Step>,
     /// Where good copies of files come from.
     pub(super) good: Option<crate::source::fake::FakeRoot>,
+    /// Gives what runs on this host to the run; a world without it is an image.
+    pub(super) living: Option<fn() -> LivingHost>,
 }
 
 impl Drop for World {
@@ -163,7 +166,7 @@ impl World {
     }
 
     pub(super) fn at_places(root: tempfile::TempDir, state: tempfile::TempDir) -> Self {
-        Self { root, state, clock: Ticking(AtomicI64::new(1_767_323_045)), steps: Vec::new(), good: None }
+        Self { root, state, clock: Ticking(AtomicI64::new(1_767_323_045)), steps: Vec::new(), good: None, living: None }
     }
 
     /// A compromised host with something of every kind that is put back.
@@ -274,10 +277,14 @@ impl World {
 
     pub(super) fn step(&mut self, action: Action) {
         let number = u32::try_from(self.steps.len()).unwrap() + 1;
-        let (before, _) = observe(&self.source(), action.path(), 0).unwrap();
+        let before = match (&action, action.path(), self.living) {
+            (Action::Live(action), _, Some(host)) => State::Live(host().observe(action).unwrap()),
+            (_, Some(path), _) => observe(&self.source(), path, 0).unwrap().0,
+            _ => State::Live(LiveState::Unseen),
+        };
         self.steps.push(Step {
             number,
-            title: format!("{} {}", action.kind(), action.path()),
+            title: format!("{} {}", action.kind(), action.object()),
             action,
             status: StepStatus::WouldChange,
             after: before.clone(),
@@ -333,6 +340,14 @@ impl World {
         Runs::create(&self.state.path().join("triage")).unwrap()
     }
 
+    fn target(&self) -> Target {
+        let target = Target::open(self.root.path()).unwrap();
+        match self.living {
+            Some(host) => target.running(host()),
+            None => target,
+        }
+    }
+
     fn material(&self) -> Option<&dyn crate::source::Source> {
         self.good.as_ref().map(|good| good as &dyn crate::source::Source)
     }
@@ -348,7 +363,7 @@ impl World {
         consent: Consent,
         faults: &dyn Faults,
     ) -> Result<RunReport, ApplyError> {
-        let target = Target::open(self.root.path()).unwrap();
+        let target = self.target();
         run::apply(
             ApplyRequest {
                 plan,
@@ -387,7 +402,7 @@ impl World {
         faults: &'a dyn Faults,
         go: impl for<'b> Fn(ResumeRequest<'b>, &'b dyn Faults) -> Result<RunReport, ApplyError>,
     ) -> Result<RunReport, ApplyError> {
-        let target = Target::open(self.root.path()).unwrap();
+        let target = self.target();
         let runs = self.runs();
         let watch =
             Watch { clock: &self.clock, cancel: &|| false, progress: &mut |_| {}, examine: &crate::apply::accept };
@@ -401,7 +416,9 @@ impl World {
             tool: "triage test".to_owned(),
             created: Timestamp::new(1_767_400_000, 0),
         };
-        let outcome = rollback::plan(&self.runs().run(run).unwrap(), &self.source(), &options).unwrap();
+        let host = self.living.map(|host| host());
+        let living = host.as_ref().map(|host| host as &dyn Living);
+        let outcome = rollback::plan(&self.runs().run(run).unwrap(), &self.source(), living, &options).unwrap();
         assert!(outcome.gaps.is_empty(), "{:?}", outcome.gaps);
         // What goes through a file must come out the same.
         serde_json::from_str(&outcome.value.to_json()).unwrap()

@@ -101,7 +101,10 @@ fn malicious_objects_come_back_only_when_somebody_says_so() {
 fn one_step_or_the_service_alone_is_undone() {
     let mut world = World::compromised();
     world.last_step().affects = vec![crate::plan::Affects::Calls];
-    let run = world.apply().run;
+    let refused = world.apply_plan(&world.plan(), Consent::default(), &NoFaults);
+    assert!(matches!(&refused, Err(ApplyError::AffectsCalls { steps }) if steps[0].step == 12), "{refused:?}");
+    let consent = Consent { call_impact: true, ..Consent::default() };
+    let run = world.apply_plan(&world.plan(), consent, &NoFaults).unwrap().run;
     let service = world.rollback_plan(&run, Scope::Service);
     assert_eq!(service.steps.iter().map(|step| step.source.clone()).collect::<Vec<_>>(), [format!("{run}#12")]);
     let one = world.rollback_plan(&run, Scope::Step(1));

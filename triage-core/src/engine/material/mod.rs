@@ -17,7 +17,7 @@ mod tree;
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests;
 
-pub use tree::{identified, several, vouched};
+pub use tree::{identified, is_pristine, several, vouched};
 
 use crate::model::{Digest, EvidencePath, escape};
 use crate::parse::{deb, rpm};

@@ -1,5 +1,6 @@
 //! Trees and archives of a host, of which each file is given out only when somebody vouches for it; and several sources as one.
 
+use super::alias;
 use super::known::{Known, Word};
 use super::module;
 use super::shelf::Sums;
@@ -30,6 +31,15 @@ pub fn vouched(tree: Box<dyn Source>, host: &dyn Source) -> Result<Box<dyn Sourc
         lists: Mutex::default(),
         tree,
     }))
+}
+
+/// Says whether a package of the host has this content at this place, and the host still has it there.
+pub fn is_pristine(host: &dyn Source, path: &EvidencePath, sha256: &Digest) -> bool {
+    let Ok(Some(opened)) = host.open(path) else { return false };
+    let Ok(sums) = Sums::of(opened.reader) else { return false };
+    let other = alias(path);
+    let known = Known::read(host, &|wanted| wanted == path || Some(wanted) == other.as_ref());
+    sums.sha256 == *sha256 && known.is_ok_and(|known| matches!(known.judge(path, &sums), Word::Pristine(_)))
 }
 
 /// The same source, of which the digest of its file is known: what a plan records of where a copy came from.
