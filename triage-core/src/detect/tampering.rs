@@ -119,7 +119,7 @@ pub(super) fn is_startup_script(path: &EvidencePath) -> bool {
 pub(super) fn weigh(sign: &Sign) -> Option<(Severity, u8)> {
     match sign {
         Sign::DownloadsAndRuns => Some((Severity::High, 85)),
-        Sign::DecodesAndRuns | Sign::ConnectsShell => Some((Severity::High, 90)),
+        Sign::DecodesAndRuns | Sign::ConnectsShell | Sign::Mines => Some((Severity::High, 90)),
         Sign::WritesPhp(_) => Some((Severity::High, 80)),
         Sign::RunsFromTemporary(path) if shell::is_hidden(path) => Some((Severity::High, 85)),
         Sign::RunsFromTemporary(_) => Some((Severity::Medium, 60)),

@@ -200,7 +200,9 @@ fn targets(
             let what = playbook.needs(step, inputs).unwrap_or_default();
             return Err(value(format!("somebody has to say first: {what}")));
         }
-        (ActionKind::QuarantineFile, Subject::File { path, .. }) => vec![Target::Quarantine(path.clone())],
+        (ActionKind::QuarantineFile, Subject::File { path, .. } | Subject::Process { path, .. }) => {
+            vec![Target::Quarantine(path.clone())]
+        }
         (ActionKind::RestoreFile, Subject::File { path, .. }) => {
             vec![Target::Restore(path.clone(), values.text("from").unwrap_or_default().to_owned())]
         }

@@ -109,8 +109,9 @@ impl ActionKind {
     /// Says whether it can be done to such a subject.
     pub fn takes(self, subject: &Subject) -> bool {
         match self {
-            Self::QuarantineFile
-            | Self::RestoreFile
+            // Of a process, what it runs.
+            Self::QuarantineFile => matches!(subject, Subject::File { .. } | Subject::Process { .. }),
+            Self::RestoreFile
             | Self::SetMetadata
             | Self::SetFlags
             | Self::DisableUnit
@@ -143,8 +144,8 @@ impl ActionKind {
     /// The subjects that it takes, as a person reads them.
     pub fn subjects(self) -> &'static str {
         match self {
-            Self::QuarantineFile
-            | Self::RestoreFile
+            Self::QuarantineFile => "file and process",
+            Self::RestoreFile
             | Self::SetMetadata
             | Self::SetFlags
             | Self::DisableUnit

@@ -31,7 +31,7 @@ const SHORT_LIST: u64 = 16;
 const VARIABLES: [&str; 3] = ["findings", "host", "inputs"];
 const FUNCTIONS: [&str; 6] = ["severity", "size", "contains", "startsWith", "endsWith", "has"];
 /// Every field that a finding, its subject or the host has.
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 21] = [
     "index",
     "id",
     "rule",
@@ -48,6 +48,11 @@ const FIELDS: [&str; 16] = [
     "line",
     "text",
     "sha256",
+    "pid",
+    "command_line",
+    "database",
+    "table",
+    "key",
 ];
 const HOST_FIELDS: [&str; 2] = ["hostname", "marks"];
 
@@ -403,7 +408,7 @@ const CATEGORIES: [&str; 9] = [
     "hardening",
 ];
 const SEVERITIES: [&str; 5] = ["info", "low", "medium", "high", "critical"];
-const TYPES: [&str; 5] = ["file", "account", "cron_entry", "line", "module"];
+const TYPES: [&str; 8] = ["file", "account", "cron_entry", "line", "module", "process", "database_row", "kernel"];
 
 /// What expressions see.
 pub struct Facts {

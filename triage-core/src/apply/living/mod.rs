@@ -67,8 +67,8 @@ impl LivingHost {
 impl Living for LivingHost {
     fn observe(&self, action: &LiveAction) -> Result<LiveState, String> {
         match action {
-            LiveAction::FreezeProcess { which, .. } | LiveAction::KillProcess { which, .. } => {
-                process::matching(&self.proc, which, &*self.is_vouched)
+            LiveAction::FreezeProcess { which, programs, .. } | LiveAction::KillProcess { which, programs, .. } => {
+                process::matching(&self.proc, which, programs, &*self.is_vouched)
             }
             LiveAction::ThawProcess { processes } => process::these(&self.proc, processes),
             LiveAction::ControlService { unit, .. } => service::state(unit).map(LiveState::Service),

@@ -46,7 +46,14 @@ const INTERPRETERS: [&[u8]; 16] = [
 ];
 
 /// The processes that a selector means.
-pub(super) fn matching(proc: &Path, which: &ProcessSelector, is_vouched: &Vouches) -> Result<LiveState, String> {
+///
+/// A file that was taken out of its place since has another name in `/proc`, so a program is known by its content, too: one of `programs`.
+pub(super) fn matching(
+    proc: &Path,
+    which: &ProcessSelector,
+    programs: &BTreeSet<Digest>,
+    is_vouched: &Vouches,
+) -> Result<LiveState, String> {
     let folder = Folder::open(proc).map_err(|error| format!("the processes cannot be listed: {error}"))?;
     let ours = ancestry(&folder);
     let mut running = Vec::new();
@@ -55,10 +62,14 @@ pub(super) fn matching(proc: &Path, which: &ProcessSelector, is_vouched: &Vouche
         // A process that ends meanwhile takes its folder with it.
         let Some((stat, program)) = identity(&process) else { continue };
         let arguments = process.read("cmdline", MAX_COMMAND_LINE).map(|read| read.bytes).unwrap_or_default();
-        if !which.is_met(&program, &arguments) || stat.state == 'Z' {
+        if !which.was_called(&arguments) || stat.state == 'Z' {
             continue;
         }
         let sha256 = digest(&process);
+        let is_known = sha256.is_some_and(|sha256| programs.contains(&sha256));
+        if which.program.as_bytes() != program && !is_known {
+            continue;
+        }
         let protected = guard(&stat, &program, sha256.as_ref(), &ours, is_vouched);
         running.push(of(&stat, sha256, protected));
     }

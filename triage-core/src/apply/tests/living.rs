@@ -171,6 +171,28 @@ fn what_is_frozen_first_is_ended_afterwards() {
     assert_eq!(beacon.states(), "ZZ");
 }
 
+/// A file that goes into quarantine is renamed first, and `/proc/PID/exe` follows the name.
+#[test]
+fn a_process_is_ended_after_its_program_went_into_quarantine() {
+    let mut world = World::empty();
+    world.living = Some(here);
+    world.file("/var/tmp/.x/beacon", &fs::read("/bin/sleep").unwrap(), 0o755, (0, 0));
+    let program = world.at("/var/tmp/.x/beacon");
+    let mut child = Command::new(&program).arg("1000").spawn().unwrap();
+    let line = RawText::from(format!("{} 1000", program.display()).as_str());
+    let which =
+        ProcessSelector { program: EvidencePath::new(program.as_os_str().as_bytes()).unwrap(), command_line: line };
+    let programs = [Digest::of(&fs::read(&program).unwrap())].into();
+    world.quarantine("/var/tmp/.x/beacon");
+    world.step(Action::Live(LiveAction::KillProcess { which, programs, max: 1 }));
+    let report = world.apply_plan(&world.plan(), irreversible(), &NoFaults).unwrap();
+    let state = letter(child.id());
+    let _ = child.kill();
+    child.wait().unwrap();
+    assert_eq!(report.outcomes[1].result, StepResult::Done, "{report:#?}");
+    assert_eq!(state, 'Z');
+}
+
 #[test]
 fn we_and_who_started_us_are_never_touched() {
     let own = EvidencePath::new(std::env::current_exe().unwrap().as_os_str().as_bytes()).unwrap();

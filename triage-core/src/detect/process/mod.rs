@@ -376,6 +376,11 @@ fn command(process: &Process, tell: &mut Tell<'_>) {
     let is_service = is_service_user(process);
     for sign in shell::signs(&line) {
         let (severity, confidence) = match (&sign, is_service) {
+            (Sign::Mines, is_service) => {
+                let weight = (Category::Exploitation, Severity::High, if is_service { 90 } else { 80 });
+                tell("TR-PROC-0018", "Process that mines a cryptocurrency", weight, Vec::new(), &["T1496"]);
+                continue;
+            }
             (Sign::ConnectsShell | Sign::DecodesAndRuns, true) => (Severity::High, 85),
             (Sign::ConnectsShell | Sign::DecodesAndRuns, false) => (Severity::Medium, 60),
             (Sign::RunsFromTemporary(_) | Sign::DownloadsAndRuns | Sign::WritesPhp(_), true) => (Severity::High, 75),
