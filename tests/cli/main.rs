@@ -18,6 +18,7 @@ mod baseline;
 #[allow(clippy::format_collect)]
 mod budget;
 mod check;
+mod clean_up;
 mod collect;
 mod definitions;
 mod demo;
@@ -32,3 +33,4 @@ mod rules;
 mod scan;
 mod seal;
 mod source;
+mod unknown;

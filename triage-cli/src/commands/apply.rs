@@ -271,11 +271,7 @@ pub(super) fn conclude(report: &RunReport, root: &Path, session: &Session) -> Ex
     let done = report.outcomes.iter().filter(|outcome| outcome.result.is_good()).count();
     let refused = report.outcomes.iter().filter(|outcome| outcome.result.is_refused()).count();
     let failed = report.outcomes.len() - done - refused;
-    let root = if root == Path::new("/") {
-        String::new()
-    } else {
-        format!(" --root {}", escape(root.as_os_str().as_encoded_bytes()))
-    };
+    let root = view::run::root_words(&escape(root.as_os_str().as_encoded_bytes()));
     session.ui.note(&format!("head of the journal: {}", report.head));
     if let Some(stopped) = &report.stopped {
         session.ui.warning(&format!("stopped at step {}: {}", stopped.step, stopped.why));

@@ -11,7 +11,7 @@ use crate::action::{
 };
 use crate::model::{EvidencePath, FileKind, Gap, GapReason, Pattern, RawText, escape};
 use crate::source::{Item, Selection, Source, SourceError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -22,7 +22,6 @@ pub(super) const RESPAWN_ALLOWANCE: u64 = 16;
 const MAX_LINKS: usize = 20_000;
 
 /// One object, as it was seen or as the steps so far leave it.
-#[derive(Clone)]
 pub(super) struct Seen {
     pub(super) state: State,
     /// Shared, because an object is looked at by every step that is about it.
@@ -51,7 +50,7 @@ pub(super) struct Scene<'a> {
     open_source: &'a OpenSource<'a>,
     /// What playbooks name, opened once.
     named: BTreeMap<String, Result<Box<dyn Source>, String>>,
-    objects: BTreeMap<EvidencePath, Seen>,
+    objects: HashMap<EvidencePath, Arc<Seen>>,
     /// Links of units and where they point; looked for once.
     links: Option<Vec<(EvidencePath, RawText)>>,
     login: Guard,
@@ -77,7 +76,7 @@ impl<'a> Scene<'a> {
             material: request.material,
             open_source: request.open_source,
             named: BTreeMap::new(),
-            objects: BTreeMap::new(),
+            objects: HashMap::new(),
             links: None,
             login: Guard::default(),
             gaps: Vec::new(),
@@ -87,9 +86,9 @@ impl<'a> Scene<'a> {
 
 impl Scene<'_> {
     /// Looks at an object as the steps so far leave it, with its content.
-    pub(super) fn look(&mut self, path: &EvidencePath) -> Seen {
-        match self.objects.get(path) {
-            Some(seen) if !seen.is_bare => return seen.clone(),
+    pub(super) fn look(&mut self, path: &EvidencePath) -> Arc<Seen> {
+        let seen = match self.objects.get(path) {
+            Some(seen) if !seen.is_bare => return Arc::clone(seen),
             Some(bare) => {
                 // Between two looks it may have become another.
                 let mut seen = see(self.source, path, EDIT_LIMIT);
@@ -98,22 +97,27 @@ impl Scene<'_> {
                     seen.obstacle.get_or_insert(why);
                     (seen.state, seen.content) = (bare.state.clone(), None);
                 }
-                self.objects.insert(path.clone(), seen);
+                seen
             }
-            None => {
-                self.objects.insert(path.clone(), see(self.source, path, EDIT_LIMIT));
-            }
-        }
-        self.objects.get(path).cloned().unwrap_or_else(|| Seen::left(State::Absent, None))
+            None => see(self.source, path, EDIT_LIMIT),
+        };
+        self.keep(path, seen)
     }
 
     /// The same without its content, which is most of what there is to be kept of thousands of files.
-    fn look_at_state(&mut self, path: &EvidencePath) -> Seen {
-        if let Some(seen) = self.objects.get(path) {
-            return seen.clone();
+    fn look_at_state(&mut self, path: &EvidencePath) -> Arc<Seen> {
+        match self.objects.get(path) {
+            Some(seen) => Arc::clone(seen),
+            None => {
+                let seen = see(self.source, path, 0);
+                self.keep(path, seen)
+            }
         }
-        let seen = see(self.source, path, 0);
-        self.objects.insert(path.clone(), seen.clone());
+    }
+
+    fn keep(&mut self, path: &EvidencePath, seen: Seen) -> Arc<Seen> {
+        let seen = Arc::new(seen);
+        self.objects.insert(path.clone(), Arc::clone(&seen));
         seen
     }
 
@@ -294,21 +298,22 @@ impl Scene<'_> {
                     StepStatus::Blocked { why } => format!("{path} stays as it is: {why}\n"),
                     _ => String::new(),
                 };
-                (status, before.clone(), preview)
+                (status, None, preview)
             }
             None => self.judge(&action, &before),
         };
-        if matches!(status, StepStatus::WouldChange) || after.state != before.state {
+        let left = after.as_ref().map_or_else(|| before.state.clone(), |after| after.state.clone());
+        if let Some(after) = after.filter(|_| matches!(status, StepStatus::WouldChange) || left != before.state) {
             self.login.changed(&path);
-            self.objects.insert(path, after.clone());
+            self.objects.insert(path, Arc::new(after));
         }
         Some(Step {
             number: 0,
             title: title(&task, &action),
             action,
             status,
-            before: before.state,
-            after: after.state,
+            before: before.state.clone(),
+            after: left,
             preview,
             risk: task.risk,
             affects: task.affects.into_iter().collect(),
@@ -318,10 +323,10 @@ impl Scene<'_> {
         })
     }
 
-    /// What becomes of the object: status, the object afterwards, and the preview.
-    fn judge(&mut self, action: &Action, before: &Seen) -> (StepStatus, Seen, String) {
+    /// What becomes of the object: status, the object afterwards where it is another, and the preview.
+    fn judge(&mut self, action: &Action, before: &Seen) -> (StepStatus, Option<Seen>, String) {
         let path = action.path();
-        let unchanged = |status: StepStatus, why: &str| (status, before.clone(), format!("{why}\n"));
+        let unchanged = |status: StepStatus, why: &str| (status, None, format!("{why}\n"));
         let is_gone = before.state == State::Absent;
         let is_done_with_it = matches!(
             action,
@@ -356,7 +361,7 @@ impl Scene<'_> {
         let change = change.unwrap_or(Change::Nothing);
         let preview = action.preview(&before.state, content, &change);
         let after = match &change {
-            Change::Nothing | Change::Put => return (StepStatus::NoOp, before.clone(), preview),
+            Change::Nothing | Change::Put => return (StepStatus::NoOp, None, preview),
             Change::Rewrite(new) => Seen::left(predict(action, &before.state, &change), Some(new.clone())),
             Change::Alter(_) => Seen {
                 content: before.content.clone(),
@@ -373,10 +378,10 @@ impl Scene<'_> {
             }
             Verdict::Unsure(why) => {
                 let why = format!("whether anybody can log in afterwards: {why}");
-                return (StepStatus::CannotKnow { why }, after, preview);
+                return (StepStatus::CannotKnow { why }, Some(after), preview);
             }
         }
-        (StepStatus::WouldChange, after, preview)
+        (StepStatus::WouldChange, Some(after), preview)
     }
 
     /// What becomes of the ways to log in.
@@ -389,7 +394,7 @@ impl Scene<'_> {
 
     /// The content of a file that matters for logins. That one cannot be read is no gap of the plan.
     fn text(&mut self, path: &EvidencePath) -> Option<Arc<Vec<u8>>> {
-        self.look(path).content
+        self.look(path).content.clone()
     }
 }
 
@@ -454,6 +459,7 @@ impl login::Host for Scene<'_> {
         let planned = self.objects.iter().filter(|(_, seen)| seen.state.is_present()).map(|(path, _)| path);
         let mut all: Vec<EvidencePath> =
             planned.filter(|path| path.parent().as_ref() == Some(folder)).cloned().collect();
+        all.sort();
         // What cannot be listed here is told where it is scanned.
         let _ = self.source.walk(&Selection::new(vec![Pattern::tree(folder)], Vec::new()), &mut |item| {
             if let Item::Entry(entry) = item

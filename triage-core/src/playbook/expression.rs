@@ -108,7 +108,7 @@ impl Expression {
     }
 
     /// The findings that it selects: their indices, ascending, each once.
-    pub(super) fn select(&self, facts: &Facts, inputs: &Inputs) -> Result<Vec<usize>, Fault> {
+    pub(super) fn select(&self, facts: &Facts<'_>, inputs: &Inputs) -> Result<Vec<usize>, Fault> {
         let mut indices = Vec::new();
         // With no finding it is run all the same: what is wrong with it has to show.
         if facts.count == 0 || !self.takes_findings_one_by_one() {
@@ -147,7 +147,7 @@ impl Expression {
     }
 
     /// Says whether it holds.
-    pub(super) fn holds(&self, facts: &Facts, inputs: &Inputs) -> Result<bool, Fault> {
+    pub(super) fn holds(&self, facts: &Facts<'_>, inputs: &Inputs) -> Result<bool, Fault> {
         match self.run(facts, inputs, None)? {
             Value::Bool(holds) => Ok(holds),
             _ => Err(fault(None, "it is neither true nor false")),
@@ -155,7 +155,7 @@ impl Expression {
     }
 
     /// The text that it gives for one finding, which it sees as `f`.
-    pub(super) fn text(&self, facts: &Facts, inputs: &Inputs, index: usize) -> Result<String, Fault> {
+    pub(super) fn text(&self, facts: &Facts<'_>, inputs: &Inputs, index: usize) -> Result<String, Fault> {
         match self.run(facts, inputs, facts.values().get(index).cloned())? {
             Value::String(text) => Ok(text.to_string()),
             Value::Int(number) => Ok(number.to_string()),
@@ -188,7 +188,7 @@ impl Expression {
         scope
     }
 
-    fn run(&self, facts: &Facts, inputs: &Inputs, finding: Option<Value>) -> Result<Value, Fault> {
+    fn run(&self, facts: &Facts<'_>, inputs: &Inputs, finding: Option<Value>) -> Result<Value, Fault> {
         self.bounded(facts.count)?;
         let mut scope = Self::scope(facts, inputs);
         if let Some(finding) = finding {
@@ -406,8 +406,8 @@ const SEVERITIES: [&str; 5] = ["info", "low", "medium", "high", "critical"];
 const TYPES: [&str; 5] = ["file", "account", "cron_entry", "line", "module"];
 
 /// What expressions see.
-pub struct Facts {
-    rows: Vec<Row>,
+pub struct Facts<'a> {
+    rows: Vec<Row<'a>>,
     host: HostIdentity,
     /// What the interpreter sees, made when it is first asked.
     values: OnceLock<Arc<Vec<Value>>>,
@@ -415,15 +415,15 @@ pub struct Facts {
     count: usize,
 }
 
-impl fmt::Debug for Facts {
+impl fmt::Debug for Facts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "facts of {} findings", self.count)
     }
 }
 
-impl Facts {
+impl<'a> Facts<'a> {
     /// Findings, which handles are indices of, and the host.
-    pub fn new(findings: &[Finding], host: &HostIdentity) -> Self {
+    pub fn new(findings: &'a [Finding], host: &HostIdentity) -> Self {
         Self {
             rows: findings.iter().map(Row::new).collect(),
             host: host.clone(),
@@ -435,7 +435,7 @@ impl Facts {
 
     fn values(&self) -> &Arc<Vec<Value>> {
         self.values.get_or_init(|| {
-            Arc::new(self.rows.iter().enumerate().map(|(index, row)| finding_value(index, &row.finding)).collect())
+            Arc::new(self.rows.iter().enumerate().map(|(index, row)| finding_value(index, row.finding)).collect())
         })
     }
 

@@ -38,8 +38,8 @@ impl Playbook {
 }
 
 /// What expressions are tried on.
-struct Trial {
-    facts: Facts,
+struct Trial<'a> {
+    facts: Facts<'a>,
     inputs: Inputs,
 }
 
@@ -73,7 +73,8 @@ impl File<'_> {
             inputs.insert(name, Input { kind, description, default });
         }
         let specimen = inputs.iter().map(|(name, input)| (name.clone(), input.kind.specimen())).collect();
-        let trial = Trial { facts: Facts::new(&specimens(), &nobody()), inputs: Inputs(specimen) };
+        let specimens = specimens();
+        let trial = Trial { facts: Facts::new(&specimens, &nobody()), inputs: Inputs(specimen) };
         let mut known: BTreeMap<&str, (Phase, usize)> = BTreeMap::new();
         for (order, step) in raw.steps.iter().enumerate() {
             if !is_name(&step.id.value, false) {
@@ -112,7 +113,7 @@ impl File<'_> {
         })
     }
 
-    fn step(&self, raw: RawStep, trial: &Trial) -> Result<PlaybookStep, PlaybookError> {
+    fn step(&self, raw: RawStep, trial: &Trial<'_>) -> Result<PlaybookStep, PlaybookError> {
         self.check_title(&raw.title)?;
         let action = raw.action.value;
         let for_each = self.compile(&raw.for_each, trial, &[])?;
@@ -184,7 +185,7 @@ impl File<'_> {
         &self,
         name: &str,
         text: &Spanned<String>,
-        trial: &Trial,
+        trial: &Trial<'_>,
         selected: &[usize],
     ) -> Result<Value, PlaybookError> {
         let inside = text.value.trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
@@ -223,7 +224,7 @@ impl File<'_> {
         Ok(())
     }
 
-    fn compile(&self, text: &Spanned<String>, trial: &Trial, locals: &[&str]) -> Result<Expression, PlaybookError> {
+    fn compile(&self, text: &Spanned<String>, trial: &Trial<'_>, locals: &[&str]) -> Result<Expression, PlaybookError> {
         let inputs: Vec<&str> = trial.inputs.0.keys().map(String::as_str).collect();
         Expression::compile(&text.value, &inputs, locals).map_err(|fault| self.fault(text, fault))
     }
@@ -399,7 +400,8 @@ steps:
     fn values_are_text_or_expressions_over_inputs_and_the_finding() {
         let playbook = Playbook::load("test.yaml", VALUES).unwrap();
         let inputs = playbook.inputs_with(&BTreeMap::new()).unwrap();
-        let facts = Facts::new(&specimens(), &nobody());
+        let specimens = specimens();
+        let facts = Facts::new(&specimens, &nobody());
         let values =
             |step: usize, index: usize| playbook.values(&playbook.steps[step], &facts, &inputs, index).unwrap();
         assert_eq!(values(0, 1).text("shell"), Some("/usr/sbin/nologin"));

@@ -403,7 +403,9 @@ fn link_retargeted_between_check_and_quarantine_is_put_back() {
 #[test]
 fn good_copy_swapped_for_another_between_plan_and_apply_is_refused() {
     let mut world = worlds::copies();
-    world.good = Some(crate::source::fake::FakeRoot::new().file("/usr/bin/ls", b"#!/bin/true somebody else's again\n"));
+    world.good = Some(Arc::new(
+        crate::source::fake::FakeRoot::new().file("/usr/bin/ls", b"#!/bin/true somebody else's again\n"),
+    ));
     let before = world.snapshot();
     let refused = world.apply_plan(&world.plan(), Consent::default(), &NoFaults);
     assert!(matches!(refused, Err(ApplyError::Blocked { .. })), "{refused:?}");
