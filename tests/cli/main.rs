@@ -30,6 +30,7 @@ mod help;
 mod modules;
 mod remediate;
 mod rules;
+mod runs;
 mod scan;
 mod seal;
 mod source;

@@ -112,7 +112,8 @@ pub(super) fn open_host(root: &Path, plan: &Plan, session: &Session) -> Result<T
 
 /// The root that is to be changed.
 pub(super) fn open_target(root: &Path, session: &Session) -> Result<Target, Failure> {
-    let target = Target::open(root)
+    // The journal says where it was, and is read from anywhere.
+    let target = Target::open(&std::path::absolute(root)?)
         .map_err(|error| anyhow::Error::new(error).context(format!("opening the root `{}`", root.display())))?;
     // Our own record of what was done is never an object of a plan.
     let state = session.state()?;

@@ -31,25 +31,21 @@ pub(super) fn sentence(verdict: Verdict, clean_up: &CleanedUp) -> String {
         1 => " One finding tells only of the time before and stays: it is evidence.".to_owned(),
         past => format!(" {past} findings tell only of the time before and stay: they are evidence."),
     };
-    let what = match verdict {
-        Verdict::ContainedRebuildAdvised => {
-            "Contained, rebuild advised: nothing that could act again is known to be left, but the intruder was root and may have hidden what no tool finds"
-        }
-        _ => "No known trace left: nothing that could act again is known to be left",
-    };
-    format!("{what} since run {}.{past}", clean_up.run)
+    let run = &clean_up.run;
+    match verdict {
+        Verdict::ContainedRebuildAdvised => format!(
+            "Contained after run {run}, rebuild advised: nothing that could act again was found, but the intruder was root and may have hidden what no tool finds.{past}"
+        ),
+        _ => format!("No known trace left after run {run}: nothing that could act again was found.{past}"),
+    }
 }
 
 /// What is left to do on such a host.
 pub(super) fn left_to_do(verdict: Verdict) -> &'static [&'static str] {
     const CLOSE: &str = "close the hole that let them in, and change every password and key that was on the host";
-    const AGAIN: &str = "check again tomorrow: what was not found comes back within a day, most often";
+    const AGAIN: &str = "check again tomorrow and after the next restart, when what was not found would come back";
     match verdict {
-        Verdict::ContainedRebuildAdvised => &[
-            "set the machine up anew once calls are safe: an intruder who was root may have hidden what no tool finds",
-            CLOSE,
-            AGAIN,
-        ],
+        Verdict::ContainedRebuildAdvised => &["set the machine up anew once calls are safe", CLOSE, AGAIN],
         _ => &[CLOSE, AGAIN],
     }
 }

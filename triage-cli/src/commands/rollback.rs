@@ -7,7 +7,7 @@ use crate::session::Session;
 use crate::view;
 use triage_core::apply::{ApplyError, ResumeRequest, Watch, settle};
 use triage_core::journal::{Consent, Evidence, RunId, Runs};
-use triage_core::model::Clock as _;
+use triage_core::model::{Clock as _, escape};
 use triage_core::plan::StepStatus;
 use triage_core::rollback::{self, RollbackError, RollbackOptions, Scope};
 use triage_core::source::{DirectorySource, SourceKind};
@@ -73,14 +73,14 @@ pub(crate) fn run(args: &RollbackArgs, session: &Session) -> Result<Exit, Failur
     let consent = Consent { skip_stale: args.consent.skip_stale, restore_malicious: args.restore_malicious };
     let doing = apply::Doing { plan: &plan, root: &args.root, evidence: Evidence::Rollback, consent, material: None };
     let report = apply::carry_out(doing, &target, &runs, session)?;
-    let exit = apply::conclude(&report, &args.root, session);
     if conflicts > 0 {
+        let root = view::run::root_words(&escape(args.root.as_os_str().as_encoded_bytes()));
         session.ui.warning(&format!(
-            "{} changed since the run and left alone: the plan above says which; `--keep-both` puts the originals beside them",
+            "{} changed since the run and left alone, where the plan above says BLOCKED; `triage rollback {id}{root} --keep-both` puts the originals beside them",
             view::findings::count(conflicts, "object")
         ));
     }
-    Ok(exit)
+    Ok(apply::conclude(&report, &args.root, session))
 }
 
 fn settle_run(id: &RunId, target: &triage_core::apply::Target, runs: &Runs, session: &Session) -> Result<(), Failure> {

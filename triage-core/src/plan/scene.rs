@@ -106,13 +106,11 @@ impl Scene<'_> {
 
     /// The same without its content, which is most of what there is to be kept of thousands of files.
     fn look_at_state(&mut self, path: &EvidencePath) -> Arc<Seen> {
-        match self.objects.get(path) {
-            Some(seen) => Arc::clone(seen),
-            None => {
-                let seen = see(self.source, path, 0);
-                self.keep(path, seen)
-            }
+        if let Some(seen) = self.objects.get(path) {
+            return Arc::clone(seen);
         }
+        let seen = see(self.source, path, 0);
+        self.keep(path, seen)
     }
 
     fn keep(&mut self, path: &EvidencePath, seen: Seen) -> Arc<Seen> {

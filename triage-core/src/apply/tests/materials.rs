@@ -7,6 +7,7 @@ use crate::model::{Category, Finding, Severity, Subject};
 use crate::plan::PlanRequest;
 use crate::playbook::Playbook;
 use crate::source::Source;
+use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 
 /// What stands in place of each file that comes back.
@@ -48,9 +49,10 @@ fn planned(world: &World) -> Vec<Action> {
     let mut steps = String::new();
     let mut findings = Vec::new();
     for (name, at, _, _) in one_of_each() {
-        steps += &format!(
+        let _ = writeln!(
+            steps,
             "  - {{id: {name}, title: t, phase: repair, risk: low, action: restore_file, with: {{from: {name}}}, \
-             for_each: 'findings.filter(f, f.subject.path == \"{at}\")'}}\n"
+             for_each: 'findings.filter(f, f.subject.path == \"{at}\")'}}"
         );
         let subject = Subject::File { path: EvidencePath::new(at).unwrap(), sha256: None };
         findings.push(Finding::new("T", "t", (Category::Tampering, Severity::High, 90), subject, Vec::new()));

@@ -358,9 +358,12 @@ fn bundle_with(at: &str, content: &[u8]) -> Box<dyn Source> {
     identified(Box::new(source), sealed.sha256.unwrap())
 }
 
+/// A source's name, a place, the content that it has for that, and the source.
+pub(crate) type Sample = (&'static str, &'static str, &'static [u8], Box<dyn Source>);
+
 /// One source of each kind, by what it is called, with a place of which it has a good copy and that copy's content. Each is opened as for a host whose
 /// databases and keys vouch for it.
-pub(crate) fn one_of_each() -> Vec<(&'static str, &'static str, &'static [u8], Box<dyn Source>)> {
+pub(crate) fn one_of_each() -> Vec<Sample> {
     const TOOL: &[u8] = b"#!/bin/true of a sister host\n";
     let signed = module(CORE, &TestKey::new(1, NAME).clear_sign(&list(CORE)));
     let md5: Vec<String> = md5::Md5::digest(TOOL).iter().map(|byte| format!("{byte:02x}")).collect();
