@@ -10,6 +10,7 @@ mod materials;
 mod promises;
 mod property;
 mod rules;
+mod tamper;
 mod worlds;
 
 use super::hands::{Cut, Faults, Moment, NoFaults};

@@ -1,6 +1,7 @@
 //! What comes back: good copies of files, and lines of accounts from the copies that programs leave beside them.
 
-use super::{Proposed, Scene, Seen, reason};
+use super::look::reason;
+use super::{Proposed, Scene, Seen};
 use crate::action::{Action, LABEL, Present, State, line_of, memberships, observe};
 use crate::model::{Digest, EvidencePath, Mode, RawText, escape};
 use crate::plan::StepStatus;
