@@ -9,20 +9,20 @@ name: test/one
 title: A test
 steps:
   - id: shells
-title: Quarantine {path}
-phase: remove
-for_each: findings.filter(f, f.category == "web_shell" && f.subject.type == "file")
-action: quarantine_file
-risk: low
-affects: [web]
+    title: Quarantine {path}
+    phase: remove
+    for_each: findings.filter(f, f.category == "web_shell" && f.subject.type == "file")
+    action: quarantine_file
+    risk: low
+    affects: [web]
   - id: accounts
-title: Lock {name}
-phase: rotate
-for_each: "findings.filter(f, f.subject.type == 'account')"
-when: size(findings) > 0
-action: lock_account
-requires: [shells]
-risk: medium
+    title: Lock {name}
+    phase: rotate
+    for_each: "findings.filter(f, f.subject.type == 'account')"
+    when: size(findings) > 0
+    action: lock_account
+    requires: [shells]
+    risk: medium
 "#;
 
 fn refused(from: &str, to: &str) -> String {
@@ -45,22 +45,22 @@ inputs:
   day: {type: integer, description: A day}
 steps:
   - id: shells
-title: Take the shell of {name}
-phase: rotate
-for_each: findings.filter(f, f.subject.type == "account")
-action: set_shell
-with: {shell: "${inputs.shell}"}
-risk: low
+    title: Take the shell of {name}
+    phase: rotate
+    for_each: findings.filter(f, f.subject.type == "account")
+    action: set_shell
+    with: {shell: "${inputs.shell}"}
+    risk: low
   - id: modes
-title: Set the mode of {path}
-phase: repair
-for_each: findings.filter(f, f.subject.type == "file")
-when: inputs.shell != ""
-action: set_metadata
-with:
-  mode: 0644
-  uid: "${f.confidence > 90 ? 0 : inputs.day}"
-risk: low
+    title: Set the mode of {path}
+    phase: repair
+    for_each: findings.filter(f, f.subject.type == "file")
+    when: inputs.shell != ""
+    action: set_metadata
+    with:
+      mode: 0644
+      uid: "${f.confidence > 90 ? 0 : inputs.day}"
+    risk: low
 "#;
 
 fn refused_value(from: &str, to: &str) -> String {
@@ -127,8 +127,8 @@ fn a_misspelt_field_is_shown_with_line_column_caret_and_what_was_meant() {
     assert_eq!(
         refused("    for_each: findings", "    foreach: findings"),
         "playbook `test.yaml`, line 8, column 5: there is no field `foreach`\n  |\n\
-         8 |     foreach: findings.filter(f, f.category == \"web_shell\" && f.subject.type == \"file\")\n  |     ^^^^^^^\n  \
-         = did you mean `for_each`?"
+             8 |     foreach: findings.filter(f, f.category == \"web_shell\" && f.subject.type == \"file\")\n  |     ^^^^^^^\n  \
+             = did you mean `for_each`?"
     );
 }
 
