@@ -7,7 +7,7 @@ fn the_demo_goes_the_whole_way_and_leaves_what_it_says() {
     for line in [
         "COMPROMISED",
         "it is evidence",
-        "no_known_trace_left",
+        "CONTAINED_REBUILD_ADVISED",
         "Intact:",
         "malicious objects come back too",
         "objects are as they were",

@@ -18,6 +18,7 @@ mod baseline;
 #[allow(clippy::format_collect)]
 mod budget;
 mod check;
+mod clean_up;
 mod collect;
 mod definitions;
 mod demo;
@@ -29,6 +30,8 @@ mod help;
 mod modules;
 mod remediate;
 mod rules;
+mod runs;
 mod scan;
 mod seal;
 mod source;
+mod unknown;

@@ -125,7 +125,8 @@ pub(super) fn open_host(root: &Path, plan: &Plan, session: &Session) -> Result<T
 
 /// The root that is to be changed.
 pub(super) fn open_target(root: &Path, session: &Session) -> Result<Target, Failure> {
-    let target = Target::open(root)
+    // The journal says where it was, and is read from anywhere.
+    let target = Target::open(&std::path::absolute(root)?)
         .map_err(|error| anyhow::Error::new(error).context(format!("opening the root `{}`", root.display())))?;
     let target = if root == Path::new("/") { target.running(engine::living_host()?) } else { target };
     // Our own record of what was done is never an object of a plan.
@@ -292,11 +293,7 @@ pub(super) fn conclude(report: &RunReport, root: &Path, session: &Session) -> Ex
     let done = report.outcomes.iter().filter(|outcome| outcome.result.is_good()).count();
     let refused = report.outcomes.iter().filter(|outcome| outcome.result.is_refused()).count();
     let failed = report.outcomes.len() - done - refused;
-    let root = if root == Path::new("/") {
-        String::new()
-    } else {
-        format!(" --root {}", escape(root.as_os_str().as_encoded_bytes()))
-    };
+    let root = view::run::root_words(&escape(root.as_os_str().as_encoded_bytes()));
     session.ui.note(&format!("head of the journal: {}", report.head));
     if let Some(stopped) = &report.stopped {
         session.ui.warning(&format!("stopped at step {}: {}", stopped.step, stopped.why));

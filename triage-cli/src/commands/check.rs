@@ -1,6 +1,6 @@
 //! `triage check`
 
-use super::{allow, open, scan};
+use super::{allow, clean_up, open, scan};
 use crate::args::{CheckArgs, CheckFormat};
 use crate::exit::{Exit, Failure};
 use crate::progress::{Progress, human_bytes};
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &CheckArgs, session: &Session) -> Result<Exit, Failure> 
     let options = Options { threads: manners.threads, ..open::options(&args.reading) };
     let progress = Progress::start(&session.ui, "checking");
     let reading = Reading { options, progress: &progress, cancel: &|| session.is_interrupted() };
-    let (scan, saved) = match &args.save {
+    let (mut scan, saved) = match &args.save {
         None => (engine::scan(&target, detectors, reading)?, None),
         Some(file) => {
             let info = engine::bundle_info(&target, Session::VERSION, session.clock.now(), options.threads.get());
@@ -54,6 +54,7 @@ pub(crate) fn run(args: &CheckArgs, session: &Session) -> Result<Exit, Failure> 
     };
     drop(progress);
     allow::tell_unused(&scan, session);
+    clean_up::judge(&mut scan, &target, session);
     let is_live = target.source.kind() == SourceKind::Live;
     let created = session.clock.now();
     let about = About { tool: Session::tool(), now: is_live.then_some(created), created };
@@ -71,8 +72,7 @@ pub(crate) fn run(args: &CheckArgs, session: &Session) -> Result<Exit, Failure> 
     if args.format == CheckFormat::Human {
         next(&check, args, &target, session);
     }
-    let found = matches!(check.verdict, Verdict::Compromised | Verdict::Suspicious)
-        || scan::is_asked_for(&report, &args.fail_on);
+    let found = check.verdict.is_found() || scan::is_asked_for(&report, &args.fail_on);
     Ok(if is_interrupted { Exit::Interrupted } else { Exit::of(found, !report.gaps.is_empty()) })
 }
 
@@ -129,6 +129,9 @@ fn next(check: &Check, args: &CheckArgs, target: &Target, session: &Session) {
                 .to_owned(),
         ),
         Verdict::NoEvidence => {}
+        Verdict::NoKnownTraceLeft | Verdict::ContainedRebuildAdvised => {
+            steps.extend(clean_up::left_to_do(check.verdict).iter().map(|step| (*step).to_owned()));
+        }
     }
     let open =
         check.answers.iter().any(|answer| answer.question == Question::Patches && answer.answer == Word::Vulnerable);

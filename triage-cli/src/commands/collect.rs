@@ -1,6 +1,6 @@
 //! `triage collect`
 
-use super::{allow, artifacts, keys, open, scan};
+use super::{allow, artifacts, clean_up, keys, open, scan};
 use crate::args::seal::IdentityArgs;
 use crate::args::{BudgetArgs, BundleFormat, CollectArgs, FindingFormat, Format};
 use crate::exit::{Exit, Failure};
@@ -103,8 +103,9 @@ pub(crate) fn run(args: &CollectArgs, session: &Session) -> Result<Exit, Failure
     };
     // A bundle that was gone on with may have gaps from before.
     let mut exit = Exit::of(false, !gaps.is_empty() || collected.sealed.totals.gaps > 0);
-    if let Some(found) = collected.scan.clone() {
+    if let Some(mut found) = collected.scan.clone() {
         allow::tell_unused(&found, session);
+        clean_up::judge(&mut found, &target, session);
         let report = scan::report_of(&target, found, session);
         exit = scan::of(&report);
         if to_stdout {

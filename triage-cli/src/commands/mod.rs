@@ -7,6 +7,7 @@ mod artifacts;
 mod baseline;
 mod cache;
 mod check;
+mod clean_up;
 mod collect;
 mod completions;
 mod demo;

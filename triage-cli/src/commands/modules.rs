@@ -11,7 +11,7 @@ use triage_core::detect::{
     Detectors, Indicators, MODULES_FORMAT_VERSION, ModuleSignatureDetector, ModulesReport, modules_json, modules_jsonl,
 };
 use triage_core::engine::{self, Reading};
-use triage_core::model::{Clock as _, Verdict};
+use triage_core::model::Clock as _;
 use triage_core::sweep::Options;
 
 /// All that a module's files, its keys and the settings of their places are among.
@@ -57,6 +57,5 @@ pub(crate) fn run(args: &ModulesArgs, session: &Session) -> Result<Exit, Failure
     };
     session.ui.data(&text)?;
     session.ui.note(&view::modules::last_line(&report));
-    let is_found = matches!(report.verdict, Verdict::Compromised | Verdict::Suspicious);
-    Ok(Exit::of(is_found, !report.gaps.is_empty()))
+    Ok(Exit::of(report.verdict.is_found(), !report.gaps.is_empty()))
 }

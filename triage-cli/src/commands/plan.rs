@@ -56,11 +56,12 @@ pub(crate) fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
         let root = match args.reading.root.as_path() {
             // A plan of a bundle is applied on its host.
             root if root == Path::new("/") || args.target.is_some() => String::new(),
-            root => format!(" --root {}", escape(root.as_os_str().as_encoded_bytes())),
+            root => view::run::root_words(&escape(root.as_os_str().as_encoded_bytes())),
         };
         session.ui.note(&format!(
-            "{} would change the host. Look at the plan, then: triage apply {name} --digest {digest}{root}",
-            view::findings::count(changes, "step")
+            "{} would change the host. Look at the plan, then: triage apply {} --digest {digest}{root}",
+            view::findings::count(changes, "step"),
+            view::run::word(&name)
         ));
     } else {
         session.ui.note(&format!(

@@ -11,7 +11,10 @@ pub(crate) fn run(args: &ResumeArgs, session: &Session) -> Result<Exit, Failure>
     let id = runs.find(&args.run).map_err(|error| Failure::hinted(error, "`triage runs` lists them"))?;
     let run = runs.run(&id)?;
     let target = apply::open_host(&args.root, run.plan(), session)?;
-    let question = format!("Go on with run {id} on host {}?", run.plan().host.hostname);
+    let steps = run.steps();
+    let left = steps.iter().filter(|step| step.outcome.is_none() || step.is_dangling).count();
+    let question =
+        format!("Go on with run {id} on host {}, {left} of {} steps left?", run.plan().host.hostname, steps.len());
     apply::agree(args.yes, &question, session)?;
     let good = apply::material_for(&args.from, &args.root, session)?;
     let request = ResumeRequest {

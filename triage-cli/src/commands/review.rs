@@ -35,10 +35,10 @@ const HELP: &str = "y - do this step\nn - leave it out, and what builds on it\na
 
 /// Shows each step that would change something and asks for it. What builds on a step that is left out is left out too.
 pub(super) fn review(plan: &Plan, session: &Session) -> Result<Plan, Failure> {
-    choose(plan, |step, count| {
+    choose(plan, |step, (at, count)| {
         session.ui.note(&view::plan::step(step));
         loop {
-            let question = format!("Step {} of {count}: do it [y,n,a,d,q,?]?", step.number);
+            let question = format!("Do step {} ({at} of {count}) [y,n,a,d,q,?]?", step.number);
             let answer = session.ui.ask(&question)?;
             match Answer::of(&answer) {
                 Some(answer) => return Some(answer),
@@ -62,12 +62,14 @@ pub(super) fn review(plan: &Plan, session: &Session) -> Result<Plan, Failure> {
 
 fn choose(
     plan: &Plan,
-    mut ask: impl FnMut(&triage_core::plan::Step, usize) -> Option<Answer>,
+    mut ask: impl FnMut(&triage_core::plan::Step, (usize, usize)) -> Option<Answer>,
 ) -> Option<(Plan, Vec<u32>)> {
-    let open: Vec<_> = plan.steps.iter().filter(|step| step.status == StepStatus::WouldChange).collect();
+    // What cannot be known is tried like the others, so it is asked for like them.
+    let is_tried = |status: &StepStatus| matches!(status, StepStatus::WouldChange | StepStatus::CannotKnow { .. });
+    let open: Vec<_> = plan.steps.iter().filter(|step| is_tried(&step.status)).collect();
     let mut unwanted = Vec::new();
     for (at, step) in open.iter().enumerate() {
-        match ask(step, open.len())? {
+        match ask(step, (at + 1, open.len()))? {
             Answer::Yes => {}
             Answer::No => unwanted.push(step.number),
             Answer::All => break,
@@ -110,6 +112,23 @@ mod tests {
         assert!(part.steps.iter().all(|step| step.number != first));
         assert!(choose(&plan, |_, _| Some(Answer::Quit)).is_none());
         assert!(choose(&plan, |_, _| None).is_none(), "a terminal that went away is no yes");
+    }
+
+    /// What a plan cannot know is tried by `apply`, so nobody may be passed over with it.
+    #[test]
+    fn a_step_that_cannot_be_known_is_asked_for() {
+        let mut plan = plan();
+        let first = plan.steps.iter_mut().find(|step| step.status == StepStatus::WouldChange).unwrap();
+        first.status = StepStatus::CannotKnow { why: "it is not in the bundle".to_owned() };
+        let number = first.number;
+        let mut asked = Vec::new();
+        let (part, dropped) = choose(&plan, |step, _| {
+            asked.push(step.number);
+            Some(Answer::No)
+        })
+        .unwrap();
+        assert!(asked.contains(&number) && dropped.contains(&number));
+        assert!(part.steps.iter().all(|step| step.number != number));
     }
 
     #[test]

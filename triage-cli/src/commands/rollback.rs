@@ -8,7 +8,7 @@ use crate::view;
 use triage_core::action::Living;
 use triage_core::apply::{ApplyError, ResumeRequest, Watch, settle};
 use triage_core::journal::{Consent, Evidence, RunId, Runs};
-use triage_core::model::Clock as _;
+use triage_core::model::{Clock as _, escape};
 use triage_core::plan::StepStatus;
 use triage_core::rollback::{self, RollbackError, RollbackOptions, Scope};
 use triage_core::source::{DirectorySource, SourceKind};
@@ -89,7 +89,6 @@ pub(crate) fn run(args: &RollbackArgs, session: &Session) -> Result<Exit, Failur
     };
     let doing = apply::Doing { plan: &plan, root: &args.root, evidence: Evidence::Rollback, consent, material: None };
     let report = apply::carry_out(doing, &target, &runs, session)?;
-    let exit = apply::conclude(&report, &args.root, session);
     if stays > 0 {
         session.ui.warning(&format!(
             "nothing undoes {}: the plan above says what stays as the run left it",
@@ -97,12 +96,13 @@ pub(crate) fn run(args: &RollbackArgs, session: &Session) -> Result<Exit, Failur
         ));
     }
     if conflicts > 0 {
+        let root = view::run::root_words(&escape(args.root.as_os_str().as_encoded_bytes()));
         session.ui.warning(&format!(
-            "{} changed since the run and left alone: the plan above says which; `--keep-both` puts the originals beside them",
+            "{} changed since the run and left alone, where the plan above says BLOCKED; `triage rollback {id}{root} --keep-both` puts the originals beside them",
             view::findings::count(conflicts, "object")
         ));
     }
-    Ok(exit)
+    Ok(apply::conclude(&report, &args.root, session))
 }
 
 fn settle_run(id: &RunId, target: &triage_core::apply::Target, runs: &Runs, session: &Session) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use crate::args::{Format, RunsArgs, RunsCommand};
 use crate::exit::{Exit, Failure};
 use crate::session::Session;
 use crate::view;
-use triage_core::journal::Runs;
+use triage_core::journal::{Run, RunState, Runs};
 
 pub(crate) fn run(args: &RunsArgs, session: &Session) -> Result<Exit, Failure> {
     let Some(runs) = Runs::open(&session.state()?)? else {
@@ -24,12 +24,17 @@ pub(crate) fn run(args: &RunsArgs, session: &Session) -> Result<Exit, Failure> {
             Format::Human => session.ui.data(&view::run::text(&run))?,
             Format::Json => session.ui.data(&view::run::json(&run)?)?,
         }
+        session.ui.note(&view::run::next(&run).unwrap_or_default());
         return Ok(Exit::Done);
     }
     let list = runs.list()?;
     match args.format {
         Format::Human => session.ui.data(&view::run::list(&list))?,
         Format::Json => session.ui.data(&view::run::list_json(&list)?)?,
+    }
+    let unsettled = |run: &&Run| matches!(run.state(), RunState::Crashed | RunState::Interrupted);
+    for run in list.iter().filter_map(|(_, run)| run.as_ref().ok()).filter(unsettled) {
+        session.ui.note(&view::run::next(run).unwrap_or_default());
     }
     // A run whose record is damaged is not passed over.
     Ok(if list.iter().any(|(_, run)| run.is_err()) { Exit::Refused } else { Exit::Done })

@@ -2,7 +2,7 @@
 
 use super::cache::Cache;
 use super::rule_files::{self, Sources};
-use super::{allow, baseline, open};
+use super::{allow, baseline, clean_up, open};
 use crate::args::{FailOn, FindingFormat, ScanArgs};
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
@@ -54,8 +54,9 @@ pub(super) fn scan(path: &Path, args: &ScanArgs, session: &Session) -> Result<Sc
     let reading = Reading { options, progress: &progress, cancel: &|| session.is_interrupted() };
     let elapsed = || session.started.elapsed();
     let budget = budget(args, &elapsed);
-    let scan = engine::scan_within(&target, detectors, reading, Bounds { budget: &budget, ..Bounds::default() })?;
+    let mut scan = engine::scan_within(&target, detectors, reading, Bounds { budget: &budget, ..Bounds::default() })?;
     drop(progress);
+    clean_up::judge(&mut scan, &target, session);
     allow::tell_unused(&scan, session);
     if let Some(coverage) = &target.coverage {
         session.ui.note(view::coverage::short(coverage).trim_end());
@@ -97,7 +98,8 @@ fn scan_again(
         Reading { options: open::options(&args.reading), progress: &progress, cancel: &|| session.is_interrupted() };
     let elapsed = || session.started.elapsed();
     let budget = budget(args, &elapsed);
-    let scan = engine::scan_within(target, detectors, reading, Bounds { known: Some(&known), budget: &budget })?;
+    let mut scan = engine::scan_within(target, detectors, reading, Bounds { known: Some(&known), budget: &budget })?;
+    clean_up::judge(&mut scan, target, session);
     allow::tell_unused(&scan, session);
     let found = scan.findings.iter().chain(scan.allowed.iter().map(|allowed| &allowed.finding));
     let spoilt = found.map(|finding| finding.subject.path().clone());
@@ -150,6 +152,7 @@ pub(super) fn report_of(target: &Target, scan: Scan, session: &Session) -> ScanR
         findings: scan.findings,
         allowed: scan.allowed,
         gaps: scan.gaps,
+        clean_up: scan.clean_up,
     }
 }
 
@@ -168,8 +171,7 @@ pub(super) fn show(report: &ScanReport, format: FindingFormat, session: &Session
 
 /// The exit code that a report means.
 pub(super) fn of(report: &ScanReport) -> Exit {
-    let found = matches!(report.verdict, Verdict::Compromised | Verdict::Suspicious);
-    Exit::of(found, !report.gaps.is_empty())
+    Exit::of(report.verdict.is_found(), !report.gaps.is_empty())
 }
 
 /// Says whether a finding is of a kind that `--fail-on` names; a weakness that is only information counts for nothing.
@@ -214,6 +216,11 @@ fn last_line(report: &ScanReport) -> String {
         }
         Verdict::NoEvidence => format!("No evidence of compromise in what was read: {findings}, {gaps}."),
         Verdict::Undetermined => format!("Undetermined: too much was not read to say. {findings}, {gaps}."),
+        Verdict::NoKnownTraceLeft | Verdict::ContainedRebuildAdvised => {
+            let sentence = report.clean_up.as_ref().map(|clean_up| clean_up::sentence(report.verdict, clean_up));
+            let left = clean_up::left_to_do(report.verdict).join("; ");
+            format!("{} {findings}, {gaps}. Left to do: {left}.", sentence.unwrap_or_default())
+        }
     };
     answer.map_or_else(|| verdict.clone(), |answer| format!("{}. {verdict}", answer.title))
 }

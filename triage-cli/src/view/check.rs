@@ -4,7 +4,7 @@ use super::findings::count;
 use crate::progress::human_bytes;
 use std::fmt::Write as _;
 use triage_core::engine::check::{Act, Answer, Check, Going, Question, Word};
-use triage_core::model::{Finding, FindingId, TimeSource};
+use triage_core::model::{Finding, FindingId, TimeSource, Timestamp};
 
 /// Width of the column of questions.
 const LABEL: usize = 13;
@@ -53,6 +53,17 @@ pub(crate) fn text(check: &Check, findings: &[Finding]) -> String {
     if !check.root_shown.is_empty() {
         label(&mut out, "root", &format!("the intruder was root: {}", places(&check.root_shown)));
     }
+    if let Some(clean_up) = &check.clean_up {
+        let past = match clean_up.past.len() {
+            0 => String::new(),
+            1 => "; one finding tells only of the time before".to_owned(),
+            past => format!("; {past} findings tell only of the time before"),
+        };
+        label(&mut out, "cleaned", &format!("{} UTC, by run {}{past}", seconds(clean_up.finished), clean_up.run));
+        if clean_up.root_shown && check.root_shown.is_empty() {
+            label(&mut out, "root", "the intruder was root, by what was taken out");
+        }
+    }
     for family in &check.families {
         let because: Vec<&str> = family.because.iter().map(|because| because.what.as_str()).collect();
         label(&mut out, "looks like", &format!("{}, {} %", family.name, family.confidence));
@@ -78,6 +89,7 @@ fn row<'a>(out: &mut String, answer: &Answer, find: &impl Fn(&FindingId) -> Opti
     let word = match answer.answer {
         Word::Compromised => "COMPROMISED",
         Word::Suspicious => "suspicious",
+        Word::Past => "past",
         Word::Vulnerable => "VULNERABLE",
         Word::Weak => "weak",
         Word::NoEvidence => "no evidence",
@@ -123,10 +135,14 @@ fn when(act: &Act, finding: Option<&Finding>) -> String {
         _ => "by another source",
     };
     let place = finding.map(|finding| format!(", {}", finding.subject)).unwrap_or_default();
-    // Whole seconds are enough to read; the JSON has what the source has.
-    let time = act.time.to_string();
+    format!("{} UTC ({by}{place})", seconds(act.time))
+}
+
+/// A time in whole seconds, which are enough to read; the JSON has what the source has.
+fn seconds(time: Timestamp) -> String {
+    let time = time.to_string();
     let (seconds, _) = time.split_once('.').unwrap_or((time.trim_end_matches('Z'), ""));
-    format!("{} UTC ({by}{place})", seconds.replacen('T', " ", 1))
+    seconds.replacen('T', " ", 1)
 }
 
 /// `no_evidence` → `NO EVIDENCE`.

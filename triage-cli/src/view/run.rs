@@ -1,8 +1,9 @@
 //! Runs as text and JSON.
 
+use super::findings::count;
 use serde_json::json;
 use std::fmt::Write as _;
-use triage_core::journal::{JournalError, Run, RunId, RunState, StepOutcome, StepResult};
+use triage_core::journal::{Evidence, JournalError, Run, RunId, RunState, StepOutcome, StepResult};
 use triage_core::plan::{Step, StepStatus};
 
 /// One step's end.
@@ -44,9 +45,9 @@ pub(crate) fn list(runs: &[(RunId, Result<Run, JournalError>)]) -> String {
         let _ = match run {
             Ok(run) => writeln!(
                 out,
-                "{id}  {:<18} {} steps on {} ({})  {}",
+                "{id}  {:<18}  {:>9}  {} ({})  {}",
                 state(run.state()),
-                run.plan().steps.len(),
+                count(run.plan().steps.len(), "step"),
                 run.plan().host.hostname,
                 run.started().root,
                 run.plan().playbooks.join(", "),
@@ -92,7 +93,19 @@ pub(crate) fn text(run: &Run) -> String {
     let _ = writeln!(out, "run {}: {}", run.id(), state(run.state()));
     let _ =
         writeln!(out, "host {} ({}), root {}", run.plan().host.hostname, run.plan().host.digest, run.started().root);
-    let _ = writeln!(out, "plan sha256 {}, journal head {}", run.started().plan, run.head());
+    let _ = writeln!(out, "from {}", run.plan().playbooks.join(", "));
+    let _ = writeln!(out, "plan sha256 {}", run.started().plan);
+    let _ = writeln!(out, "journal head {}", run.head());
+    match &run.started().evidence {
+        Evidence::Bundle { path, sha256, left_out } => {
+            let _ = writeln!(out, "evidence {path} (sha256 {sha256})");
+            for path in left_out {
+                let _ = writeln!(out, "  left out for its size: {path}; the vault of the run has it");
+            }
+        }
+        Evidence::Waived => out.push_str("evidence: none was kept, as was asked for\n"),
+        Evidence::Rollback => {}
+    }
     for step in &run.plan().steps {
         let record = run.step(step.number);
         let what = if record.is_dangling {
@@ -102,13 +115,45 @@ pub(crate) fn text(run: &Run) -> String {
         } else {
             match (record.outcome, &step.status) {
                 (Some(outcome), _) => result(&outcome.result),
-                (None, StepStatus::WouldChange) => "not begun".to_owned(),
+                (None, StepStatus::WouldChange | StepStatus::CannotKnow { .. }) => "not begun".to_owned(),
                 (None, _) => "left out".to_owned(),
             }
         };
         let _ = writeln!(out, "{:>4}. {}: {what}", step.number, step.title);
+        for note in record.outcome.iter().flat_map(|outcome| &outcome.notes) {
+            let _ = writeln!(out, "      {note}");
+        }
     }
     out
+}
+
+/// What to do next about a run, as commands; nothing where nothing is left to be done or undone.
+pub(crate) fn next(run: &Run) -> Option<String> {
+    let root = root_words(&run.started().root);
+    let id = run.id();
+    let undo = format!("`triage rollback {id}{root}` undoes it");
+    Some(match run.state() {
+        RunState::Running => format!("Run {id} is being done by a process now."),
+        RunState::Crashed | RunState::Interrupted => {
+            format!("Run {id} is not at its end: `triage resume {id}{root}` goes on, {undo}.")
+        }
+        RunState::Applied | RunState::PartlyApplied | RunState::PartlyRolledBack => format!("{undo}."),
+        RunState::RolledBack => return None,
+    })
+}
+
+/// ` --root DIR` for a command on the host of a run; nothing for the running host.
+pub(crate) fn root_words(root: &str) -> String {
+    if root == "/" { String::new() } else { format!(" --root {}", word(root)) }
+}
+
+/// A word as a shell takes it, from text that is escaped already.
+pub(crate) fn word(text: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(is_bare) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// One run as JSON, with the outcome of each step.

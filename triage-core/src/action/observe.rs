@@ -5,6 +5,9 @@ use crate::model::{EvidencePath, Hasher};
 use crate::source::{Source, SourceError};
 use std::io::{self, Read};
 
+/// The most that is read at once.
+const LARGEST_PIECE: usize = 64 * 1024;
+
 /// Looks at one object through a source: its metadata, and for a regular file the digest of its content, hashed as a
 /// stream whatever its size. The content itself comes with it when it is a regular file of at most `content_limit` bytes.
 ///
@@ -31,7 +34,10 @@ pub fn observe(
 
     let mut hasher = Hasher::new();
     let mut kept = Some(Vec::new());
-    let mut buffer = vec![0; 64 * 1024];
+    // One byte more than there is, so that a file that grows shows. Buffers of full length for thousands of small files would cost more than reading them.
+    let room =
+        usize::try_from(opened.meta.size).map_or(LARGEST_PIECE, |size| size.saturating_add(1).min(LARGEST_PIECE));
+    let mut buffer = vec![0; room];
     loop {
         let count = match opened.reader.read(&mut buffer) {
             Ok(0) => break,
@@ -42,9 +48,10 @@ pub fn observe(
         let piece = buffer.get(..count).unwrap_or_default();
         hasher.update(piece);
         if let Some(bytes) = &mut kept {
-            bytes.extend_from_slice(piece);
-            if bytes.len() as u64 > content_limit {
+            if (bytes.len() + piece.len()) as u64 > content_limit {
                 kept = None;
+            } else {
+                bytes.extend_from_slice(piece);
             }
         }
     }

@@ -62,9 +62,13 @@ pub fn check(path: &Path, plan: &Plan, cancel: &dyn Fn() -> bool) -> Result<Evid
         return Err(EvidenceError::OtherHost { bundle: name });
     }
     for (path, expected) in objects(plan) {
-        let Some(expected) = expected else { continue };
-        let kept = bundle.open(&path)?.and_then(|opened| opened.reader.expected());
-        if kept != Some(expected) {
+        let kept = bundle.open(&path)?;
+        let is_covered = match expected {
+            Content::None => true,
+            Content::NotKnown => kept.is_some(),
+            Content::Known(expected) => kept.and_then(|opened| opened.reader.expected()) == Some(expected),
+        };
+        if !is_covered {
             return Err(EvidenceError::Uncovered { bundle: name, path: path.to_string() });
         }
     }
@@ -139,7 +143,7 @@ pub fn gather(
     let mut left_out = Vec::new();
     for (path, expected) in wanted {
         // What has changed since the plan is collected as it is; whether it may still be changed is the step's own check.
-        if expected.is_none() || target.source.metadata(&path)?.is_none() || bundle.open(&path)?.is_some() {
+        if expected == Content::None || target.source.metadata(&path)?.is_none() || bundle.open(&path)?.is_some() {
             continue;
         }
         if !(spent.contains(&path) || is_ended) {
@@ -174,19 +178,36 @@ fn open_verified(path: &Path, cancel: &dyn Fn() -> bool) -> Result<(BundleSource
     Ok((BundleSource::open(path)?, digest))
 }
 
+/// What a plan knows of the content of an object that it changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    /// There is none: nothing was there, or something other than a file.
+    None,
+    /// There is one, and which could not be seen from where it was planned.
+    NotKnown,
+    Known(Digest),
+}
+
 /// What the plan would change and what it was: the first step on each object saw it as it is on the host.
-fn objects(plan: &Plan) -> BTreeMap<EvidencePath, Option<Digest>> {
+fn objects(plan: &Plan) -> BTreeMap<EvidencePath, Content> {
     let mut objects = BTreeMap::new();
     // What could not be known when it was planned is tried, and may change its object.
     let is_tried = |status: &StepStatus| matches!(status, StepStatus::WouldChange | StepStatus::CannotKnow { .. });
     for step in plan.steps.iter().filter(|step| is_tried(&step.status)) {
-        let digest = match &step.before {
-            State::Present(present) => present.sha256,
-            State::Absent | State::Live(_) => None,
+        let content = match &step.before {
+            State::Present(present) if present.meta.is_file() => {
+                present.sha256.map_or(Content::NotKnown, Content::Known)
+            }
+            State::Present(_) | State::Absent | State::Live(_) => Content::None,
         };
         if let Some(path) = step.action.path() {
-            objects.entry(path.clone()).or_insert(digest);
+            objects.entry(path.clone()).or_insert(content);
         }
     }
     objects
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#[path = "evidence_tests.rs"]
+mod tests;

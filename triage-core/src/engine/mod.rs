@@ -1,24 +1,28 @@
 //! What a caller wants, put together from the parts: open a target, scan it, collect it, or both in one pass.
 
 pub mod check;
+mod clean_up;
 pub mod evidence;
 mod living;
 mod manners;
 pub mod material;
 mod named;
+mod root;
 mod target;
 mod volatile;
 
+pub use clean_up::CleanUp;
 pub use living::living_host;
 pub use manners::{Manners, Priority};
 pub use target::{Choice, Opening, Target, TargetError, identify};
 
 use crate::bundle::{BundleError, BundleInfo, BundleSink, BundleWriter, CaseInfo, Ending, Seal, Sealed};
 use crate::collect::{Allowance, Budgets, Collector, Coverage, LogWindows, Remaining, Tally};
-use crate::detect::{Baseline, BaselinePart, Detectors, HostContext};
+use crate::detect::{Baseline, BaselinePart, Conclusion, Detectors, HostContext};
 use crate::diff::{self, Diff};
 use crate::model::{Allowed, Clock, EvidencePath, Finding, Gap, GapReason, Permit, Timestamp, Verdict};
 use crate::parse;
+use crate::report::CleanedUp;
 use crate::source::{Source, SourceKind};
 use crate::sweep::{Budget, Known, Large, Options, Progress, Summary, Sweep, SweepError, Visitor};
 use std::collections::BTreeMap;
@@ -56,6 +60,8 @@ pub struct Scan {
     pub gaps: Vec<Gap>,
     /// Objects, files and bytes that were read.
     pub summary: Summary,
+    /// What was done to the host before; none where nothing is known to stand. [`Scan::after`] fills it in.
+    pub clean_up: Option<CleanedUp>,
 }
 
 /// What a collection made.
@@ -337,16 +343,17 @@ fn limits(care: &Care<'_>, options: &Options, omits_secrets: bool) -> BTreeMap<S
 fn conclude(target: &Target, detectors: Detectors, mut summary: Summary) -> Scan {
     let mut gaps: Vec<Gap> = target.gaps().to_vec();
     gaps.append(&mut summary.gaps);
-    let found = detectors.conclude_all(&HostContext {
+    let mut found = detectors.conclude_all(&HostContext {
         is_host: target.is_host(),
         gaps: &gaps,
         selects: &|path: &EvidencePath| target.asked.selects(path),
     });
-    gaps.extend(found.gaps);
+    gaps.append(&mut found.gaps);
     gaps.sort();
     gaps.dedup();
     let verdict = Verdict::of(&found.findings, is_blind(&summary, &gaps));
-    Scan { verdict, findings: found.findings, allowed: found.allowed, unused: found.unused, gaps, summary }
+    let Conclusion { findings, allowed, unused, .. } = found;
+    Scan { verdict, findings, allowed, unused, gaps, summary, clean_up: None }
 }
 
 /// Says whether so much was not read that silence means nothing: the run was stopped, nothing was read, or more than one object in

@@ -5,6 +5,8 @@
 //! under the state folder and nowhere else; it never touches a target, and it never removes or alters what it has once written.
 
 mod chain;
+#[cfg(test)]
+mod durability;
 mod event;
 mod run;
 mod runs;

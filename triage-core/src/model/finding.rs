@@ -514,6 +514,10 @@ pub enum Verdict {
     NoEvidence,
     /// Too much could not be read to say.
     Undetermined,
+    /// The host was cleaned: records tell of what was done before, and of what could act again nothing that the rules know was found.
+    NoKnownTraceLeft,
+    /// The same where the intruder was root, who may have hidden what no tool finds.
+    ContainedRebuildAdvised,
 }
 
 impl Verdict {
@@ -524,10 +528,17 @@ impl Verdict {
             Self::Suspicious => "suspicious",
             Self::NoEvidence => "no_evidence",
             Self::Undetermined => "undetermined",
+            Self::NoKnownTraceLeft => "no_known_trace_left",
+            Self::ContainedRebuildAdvised => "contained_rebuild_advised",
         }
     }
 
-    /// Draws the conclusion.
+    /// Says whether something points to a compromise that can still act.
+    pub fn is_found(self) -> bool {
+        matches!(self, Self::Compromised | Self::Suspicious)
+    }
+
+    /// Draws the conclusion, for a host that nobody has cleaned.
     ///
     /// Weaknesses (vulnerable, exposure, hardening) and findings below medium say nothing of an intrusion. `is_blind` says that so much was
     /// not read that silence means nothing.

@@ -12,6 +12,10 @@ use std::fmt;
 /// different inputs never give the same text.
 pub fn escape(bytes: &[u8]) -> String {
     use fmt::Write as _;
+    // Nearly all names are of these.
+    if let Some(plain) = printable_ascii(bytes) {
+        return plain.to_owned();
+    }
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
@@ -38,8 +42,16 @@ pub fn escape(bytes: &[u8]) -> String {
 
 /// Says whether the bytes are shown as they are, that is whether [`escape`] changes nothing.
 pub fn is_plain(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes)
-        .is_ok_and(|text| !text.chars().any(|c| c == '\\' || u32::from(c) < 0x20 || c == '\u{7f}' || is_deceptive(c)))
+    printable_ascii(bytes).is_some()
+        || std::str::from_utf8(bytes).is_ok_and(|text| {
+            !text.chars().any(|c| c == '\\' || u32::from(c) < 0x20 || c == '\u{7f}' || is_deceptive(c))
+        })
+}
+
+/// The bytes as text where each is a printable character of ASCII, and none the one that begins an escape.
+fn printable_ascii(bytes: &[u8]) -> Option<&str> {
+    let is_printable = bytes.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'\\');
+    if is_printable { std::str::from_utf8(bytes).ok() } else { None }
 }
 
 /// Characters that a terminal or page does not show as what they are: C1 controls, direction marks, zero-width

@@ -5,11 +5,11 @@
 
 use super::{Plan, PlanError};
 use crate::action::{Object, State};
-use crate::model::{Digest, escape};
+use crate::model::{Digest, Hasher, escape};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 pub(crate) const VERSION: u32 = 2;
 /// The largest plan that is read, in bytes. A step takes about 1,300, and a host that was overrun has a hundred thousand.
 const MAX_BYTES: u64 = 1024 * 1024 * 1024;
+/// How much of a plan is written at once, in bytes.
+const BUFFER: usize = 256 * 1024;
 
 #[derive(Deserialize)]
 struct Versioned {
@@ -91,10 +93,11 @@ pub fn read(path: &Path) -> Result<Plan, PlanError> {
 #[expect(clippy::disallowed_methods, reason = "this is where a plan is written")]
 pub fn write(path: &Path, plan: &Plan) -> Result<Digest, PlanError> {
     let failed = |source| PlanError::Io { doing: "writing", what: shown(path), source };
-    let (partial, mut file) = create_beside(path).map_err(failed)?;
-    let json = plan.to_json();
-    let written = file
-        .write_all(json.as_bytes())
+    let (partial, file) = create_beside(path).map_err(failed)?;
+    let mut out = BufWriter::with_capacity(BUFFER, Hashed { file: &file, hasher: Hasher::new() });
+    let written = plan
+        .write_json(&mut out)
+        .and_then(|()| out.flush())
         .and_then(|()| file.sync_all())
         .and_then(|()| std::fs::rename(&partial, path))
         .and_then(|()| File::open(folder_of(path))?.sync_all());
@@ -103,7 +106,26 @@ pub fn write(path: &Path, plan: &Plan) -> Result<Digest, PlanError> {
         let _ = std::fs::remove_file(&partial);
         return Err(failed(source));
     }
-    Ok(Digest::of(json.as_bytes()))
+    // What a buffer that was flushed wraps is always given back.
+    out.into_inner().map(|hashed| hashed.hasher.finish()).map_err(|error| failed(error.into_error()))
+}
+
+/// A file, and the digest of what was written to it.
+struct Hashed<'a> {
+    file: &'a File,
+    hasher: Hasher,
+}
+
+impl Write for Hashed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.hasher.update(bytes.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 fn folder_of(path: &Path) -> &Path {

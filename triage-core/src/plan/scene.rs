@@ -1,21 +1,21 @@
 //! The host as a plan sees it: every object is looked at once, and changes as the steps go on.
 
 mod living;
+mod look;
 mod restore;
 
-use super::login::{self, Found, Guard, LOCKS_OUT, Verdict};
+use super::login::{Guard, LOCKS_OUT, Verdict};
 use super::target::{Edit, Target, Task};
 use super::{OpenSource, PlanRequest, Step, StepStatus};
 use crate::action::live::LiveObject;
 use crate::action::{
-    Action, Attributes, Change, CronTable, EDIT_LIMIT, LineEdit, LiveState, Living, Obstacle, Present, State,
-    groups_with, is_at_job, matching_edits, matching_entries, matching_keys, matching_lines, observe, predict,
+    Action, Attributes, Change, CronTable, LineEdit, LiveState, Living, Obstacle, State, is_at_job, matching_edits,
+    matching_entries, matching_keys, matching_lines, predict,
 };
-use crate::model::{EvidencePath, FileKind, Gap, GapReason, Pattern, RawText, escape};
-use crate::source::{Item, Selection, Source, SourceError};
-use std::collections::BTreeMap;
-use std::io;
-use std::ops::ControlFlow;
+use crate::model::{EvidencePath, FileKind, Gap, GapReason, RawText, escape};
+use crate::source::Source;
+use look::found;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// How many more lines than were seen may go: the intruder's loop adds the same line again between plan and run.
@@ -24,7 +24,6 @@ pub(super) const RESPAWN_ALLOWANCE: u64 = 16;
 const MAX_LINKS: usize = 20_000;
 
 /// One object, as it was seen or as the steps so far leave it.
-#[derive(Clone)]
 pub(super) struct Seen {
     pub(super) state: State,
     /// Shared, because an object is looked at by every step that is about it.
@@ -56,7 +55,7 @@ pub(super) struct Scene<'a> {
     alive: BTreeMap<LiveObject, LiveState>,
     /// What playbooks name, opened once.
     named: BTreeMap<String, Result<Box<dyn Source>, String>>,
-    objects: BTreeMap<EvidencePath, Seen>,
+    objects: HashMap<EvidencePath, Arc<Seen>>,
     /// Links of units and where they point; looked for once.
     links: Option<Vec<(EvidencePath, RawText)>>,
     login: Guard,
@@ -84,7 +83,7 @@ impl<'a> Scene<'a> {
             living: request.living,
             alive: BTreeMap::new(),
             named: BTreeMap::new(),
-            objects: BTreeMap::new(),
+            objects: HashMap::new(),
             links: None,
             login: Guard::default(),
             gaps: Vec::new(),
@@ -93,37 +92,6 @@ impl<'a> Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// Looks at an object as the steps so far leave it, with its content.
-    pub(super) fn look(&mut self, path: &EvidencePath) -> Seen {
-        match self.objects.get(path) {
-            Some(seen) if !seen.is_bare => return seen.clone(),
-            Some(bare) => {
-                // Between two looks it may have become another.
-                let mut seen = see(self.source, path, EDIT_LIMIT);
-                if !seen.state.differences(&bare.state).is_empty() {
-                    let why = "it changed while the plan was made".to_owned();
-                    seen.obstacle.get_or_insert(why);
-                    (seen.state, seen.content) = (bare.state.clone(), None);
-                }
-                self.objects.insert(path.clone(), seen);
-            }
-            None => {
-                self.objects.insert(path.clone(), see(self.source, path, EDIT_LIMIT));
-            }
-        }
-        self.objects.get(path).cloned().unwrap_or_else(|| Seen::left(State::Absent, None))
-    }
-
-    /// The same without its content, which is most of what there is to be kept of thousands of files.
-    fn look_at_state(&mut self, path: &EvidencePath) -> Seen {
-        if let Some(seen) = self.objects.get(path) {
-            return seen.clone();
-        }
-        let seen = see(self.source, path, 0);
-        self.objects.insert(path.clone(), seen.clone());
-        seen
-    }
-
     /// The action of a task. None, and a gap, for a file that nobody knows the content of, so that no step could name it.
     pub(super) fn action(&mut self, task: &Task<'_>, path: &EvidencePath) -> Option<Proposed> {
         let path = path.clone();
@@ -209,82 +177,6 @@ impl Scene<'_> {
         Some(Action::QuarantineFile { path, sha256 })
     }
 
-    /// The links in the folders of systemd that start the unit at `path`, or give it another name.
-    pub(super) fn unit_links(&mut self, path: &EvidencePath) -> Vec<EvidencePath> {
-        let unit = path.file_name();
-        if self.links.is_none() {
-            let links = self.find_links();
-            self.links = Some(links);
-        }
-        let points_to = |target: &RawText| target.as_bytes().rsplit(|&byte| byte == b'/').next() == Some(unit);
-        let is_mask = |link: &EvidencePath, target: &RawText| link == path || target.as_bytes() == crate::action::MASK;
-        let all = self.links.iter().flatten();
-        all.filter(|(link, target)| (link.file_name() == unit || points_to(target)) && !is_mask(link, target))
-            .map(|(link, _)| link.clone())
-            .collect()
-    }
-
-    fn find_links(&mut self) -> Vec<(EvidencePath, RawText)> {
-        let folders = ["/etc/systemd/system", "/etc/systemd/user"];
-        let below = ["*", "*.wants/*", "*.requires/*", "*.upholds/*"];
-        let patterns = folders.iter().flat_map(|folder| below.iter().map(move |part| format!("{folder}/{part}")));
-        let patterns = patterns.filter_map(|text| Pattern::new(&text).ok()).collect();
-        let mut links = Vec::new();
-        let mut is_cut = false;
-        let walked = self.source.walk(&Selection::new(patterns, Vec::new()), &mut |item| {
-            if let Item::Entry(entry) = item
-                && let Some(target) = entry.meta.link_target
-            {
-                if links.len() == MAX_LINKS {
-                    is_cut = true;
-                    return ControlFlow::Break(());
-                }
-                links.push((entry.path, target));
-            }
-            ControlFlow::Continue(())
-        });
-        let gap = |detail: String| {
-            Gap::new(EvidencePath::root().join(b"etc").join(b"systemd"), GapReason::ReadFailed, detail)
-        };
-        if let Err(error) = walked {
-            self.gaps.push(gap(format!("links of units could not be looked for: {}", reason(&error))));
-        }
-        if is_cut {
-            self.gaps.push(gap(format!("only the first {MAX_LINKS} links of units were looked at")));
-        }
-        links
-    }
-
-    /// The files that add to the unit at `path`.
-    pub(super) fn unit_additions(&mut self, path: &EvidencePath) -> Vec<EvidencePath> {
-        let folder = [path.file_name(), b".d"].concat();
-        let at = path.parent().unwrap_or_else(EvidencePath::root).join(&folder);
-        let mut found = Vec::new();
-        let walked = self.source.walk(&Selection::new(vec![Pattern::tree(&at)], Vec::new()), &mut |item| {
-            if let Item::Entry(entry) = item
-                && entry.meta.is_file()
-                && found.len() < MAX_LINKS
-            {
-                found.push(entry.path);
-            }
-            ControlFlow::Continue(())
-        });
-        if let Err(error) = walked {
-            self.gaps.push(Gap::new(at, GapReason::ReadFailed, reason(&error)));
-        }
-        found
-    }
-
-    pub(super) fn groups_with(&mut self, path: &EvidencePath, name: &RawText) -> Vec<RawText> {
-        self.text(path).map(|content| groups_with(&content, name.as_bytes())).unwrap_or_default()
-    }
-
-    /// Says whether a file has a line that begins with `name` and `:`.
-    pub(super) fn has_line(&mut self, path: &EvidencePath, name: &RawText) -> bool {
-        let start = [name.as_bytes(), b":"].concat();
-        self.text(path).is_some_and(|content| content.split(|&byte| byte == b'\n').any(|line| line.starts_with(&start)))
-    }
-
     pub(super) fn step(&mut self, task: Task<'_>) -> Option<Step> {
         match (&task.target, task.target.path().cloned()) {
             (Target::Live(want), _) => Some(self.live_step(&want.clone(), task)),
@@ -309,21 +201,22 @@ impl Scene<'_> {
                     StepStatus::Blocked { why } => format!("{path} stays as it is: {why}\n"),
                     _ => String::new(),
                 };
-                (status, before.clone(), preview)
+                (status, None, preview)
             }
             None => self.judge(&action, path, &before),
         };
-        if matches!(status, StepStatus::WouldChange) || after.state != before.state {
+        let left = after.as_ref().map_or_else(|| before.state.clone(), |after| after.state.clone());
+        if let Some(after) = after.filter(|_| matches!(status, StepStatus::WouldChange) || left != before.state) {
             self.login.changed(path);
-            self.objects.insert(path.clone(), after.clone());
+            self.objects.insert(path.clone(), Arc::new(after));
         }
         Some(Step {
             number: 0,
             title: title(&task, &action, Some(path)),
             action,
             status,
-            before: before.state,
-            after: after.state,
+            before: before.state.clone(),
+            after: left,
             preview,
             risk: task.risk,
             affects: task.affects.into_iter().collect(),
@@ -333,9 +226,9 @@ impl Scene<'_> {
         })
     }
 
-    /// What becomes of the object: status, the object afterwards, and the preview.
-    fn judge(&mut self, action: &Action, path: &EvidencePath, before: &Seen) -> (StepStatus, Seen, String) {
-        let unchanged = |status: StepStatus, why: &str| (status, before.clone(), format!("{why}\n"));
+    /// What becomes of the object: status, the object afterwards where it is another, and the preview.
+    fn judge(&mut self, action: &Action, path: &EvidencePath, before: &Seen) -> (StepStatus, Option<Seen>, String) {
+        let unchanged = |status: StepStatus, why: &str| (status, None, format!("{why}\n"));
         let is_gone = before.state == State::Absent;
         let is_done_with_it = matches!(
             action,
@@ -370,7 +263,7 @@ impl Scene<'_> {
         let change = change.unwrap_or(Change::Nothing);
         let preview = action.preview(&before.state, content, &change);
         let after = match &change {
-            Change::Nothing | Change::Put | Change::Live => return (StepStatus::NoOp, before.clone(), preview),
+            Change::Nothing | Change::Put | Change::Live => return (StepStatus::NoOp, None, preview),
             Change::Rewrite(new) => Seen::left(predict(action, &before.state, &change), Some(new.clone())),
             Change::Alter(_) => Seen {
                 content: before.content.clone(),
@@ -387,10 +280,10 @@ impl Scene<'_> {
             }
             Verdict::Unsure(why) => {
                 let why = format!("whether anybody can log in afterwards: {why}");
-                return (StepStatus::CannotKnow { why }, after, preview);
+                return (StepStatus::CannotKnow { why }, Some(after), preview);
             }
         }
-        (StepStatus::WouldChange, after, preview)
+        (StepStatus::WouldChange, Some(after), preview)
     }
 
     /// What becomes of the ways to log in.
@@ -399,11 +292,6 @@ impl Scene<'_> {
         let verdict = guard.judge(self, path, &found(after));
         self.login = guard;
         verdict
-    }
-
-    /// The content of a file that matters for logins. That one cannot be read is no gap of the plan.
-    fn text(&mut self, path: &EvidencePath) -> Option<Arc<Vec<u8>>> {
-        self.look(path).content
     }
 }
 
@@ -418,27 +306,6 @@ fn another_job(task: &Task<'_>, path: &EvidencePath, seen: &Seen) -> Option<Step
     (!has_any).then(|| StepStatus::Blocked { why: "it is not the job that was found: scan again".to_owned() })
 }
 
-/// Looks at an object through a source, and keeps its content where that has at most `keep` bytes.
-fn see(source: &dyn Source, path: &EvidencePath, keep: u64) -> Seen {
-    match observe(source, path, keep) {
-        Ok((state, content)) => {
-            let is_file = matches!(&state, State::Present(present) if present.meta.is_file());
-            let is_unknown = matches!(&state, State::Present(p) if p.meta.is_file() && p.sha256.is_none());
-            let obstacle = is_unknown.then(|| format!("its content is not in {}", source.label()));
-            let is_bare = keep < EDIT_LIMIT && is_file && !is_unknown;
-            Seen { is_bare, obstacle, ..Seen::left(state, content.filter(|_| keep > 0)) }
-        }
-        Err(error) => {
-            let why = reason(&error);
-            let gap = Some(Gap::new(path.clone(), gap_reason(&error), why.clone()));
-            let meta = source.metadata(path).ok().flatten();
-            let is_dark = meta.is_none();
-            let state = meta.map_or(State::Absent, |meta| State::Present(Box::new(Present { meta, sha256: None })));
-            Seen { state, content: None, is_bare: false, obstacle: Some(why), gap, is_dark }
-        }
-    }
-}
-
 /// Says whether the state of the object is enough to say what becomes of it.
 fn is_stateless(target: &Target) -> bool {
     match target {
@@ -447,38 +314,6 @@ fn is_stateless(target: &Target) -> bool {
         // What only has its metadata changed may be edited afterwards.
         Target::Restore(..) | Target::Mask(_) => true,
         _ => false,
-    }
-}
-
-/// What a reader of the object finds.
-fn found(seen: &Seen) -> Found {
-    match (&seen.content, &seen.state) {
-        (Some(content), _) => Found::Content(content.to_vec()),
-        (None, State::Absent) if !seen.is_dark => Found::Absent,
-        _ => Found::Unknown,
-    }
-}
-
-impl login::Host for Scene<'_> {
-    fn read(&mut self, path: &EvidencePath) -> Found {
-        found(&self.look(path))
-    }
-
-    fn list(&mut self, folder: &EvidencePath) -> Vec<EvidencePath> {
-        let planned = self.objects.iter().filter(|(_, seen)| seen.state.is_present()).map(|(path, _)| path);
-        let mut all: Vec<EvidencePath> =
-            planned.filter(|path| path.parent().as_ref() == Some(folder)).cloned().collect();
-        // What cannot be listed here is told where it is scanned.
-        let _ = self.source.walk(&Selection::new(vec![Pattern::tree(folder)], Vec::new()), &mut |item| {
-            if let Item::Entry(entry) = item
-                && entry.path.parent().as_ref() == Some(folder)
-                && !self.objects.contains_key(&entry.path)
-            {
-                all.push(entry.path);
-            }
-            if all.len() < MAX_LINKS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        });
-        all
     }
 }
 
@@ -538,23 +373,5 @@ fn unnamed(path: EvidencePath, seen: &Seen) -> Gap {
             let why = seen.obstacle.clone().unwrap_or_default();
             Gap::new(path, GapReason::Unreadable, format!("nothing is planned for it, because {why}"))
         }
-    }
-}
-
-fn reason(error: &SourceError) -> String {
-    match error {
-        SourceError::Io { source, .. } => format!("{error}: {source}"),
-        error => error.to_string(),
-    }
-}
-
-fn gap_reason(error: &SourceError) -> GapReason {
-    match error {
-        SourceError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-            GapReason::PermissionDenied
-        }
-        SourceError::Io { .. } => GapReason::ReadFailed,
-        SourceError::Damaged { .. } => GapReason::Damaged,
-        _ => GapReason::Unsupported,
     }
 }

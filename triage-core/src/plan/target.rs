@@ -9,7 +9,8 @@ use crate::action::live::{Argv, ProcessSelector, ServiceVerb};
 use crate::action::{Attributes, InodeFlag, Lines, is_at_job};
 use crate::model::{Digest, EvidencePath, Finding, FindingId, Mode, RawText, Subject, escape};
 use crate::playbook::{ActionKind, Facts, Inputs, Phase, Playbook, PlaybookStep, Values};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{Hash, Hasher};
 
 /// How long a command may take where nobody says it, in seconds.
 const COMMAND_LIMIT: &str = "60";
@@ -48,6 +49,23 @@ pub(super) enum Want {
     Service(RawText, ServiceVerb),
     /// The command, how long it may take in seconds, and what undoes it.
     Command(Argv, u64, Option<Argv>),
+}
+
+/// What tells most of them apart is enough; two that are equal have it in common.
+impl Hash for Target {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+        self.path().hash(state);
+        match self {
+            Self::Key(_, name)
+            | Self::Lock(_, name)
+            | Self::Expire(_, name)
+            | Self::Account(_, name)
+            | Self::Shell(_, name, _) => name.hash(state),
+            Self::Member(_, group, name) | Self::Leave(_, group, name) => (group, name).hash(state),
+            _ => {}
+        }
+    }
 }
 
 /// An edit before the file was looked at.
@@ -121,7 +139,8 @@ impl Task<'_> {
 pub(super) fn tasks<'a>(request: &PlanRequest<'a>, scene: &mut Scene<'_>) -> Result<Vec<Task<'a>>, PlanError> {
     let facts = Facts::new(request.findings, &request.host);
     crate::playbook::check_inputs(request.playbooks, request.inputs).map_err(PlanError::Playbook)?;
-    let mut tasks: BTreeMap<Target, Task<'a>> = BTreeMap::new();
+    let mut tasks: Vec<Task<'a>> = Vec::new();
+    let mut known: HashMap<Target, usize> = HashMap::new();
     let playbooks: &'a [Playbook] = request.playbooks;
     for (book, playbook) in playbooks.iter().enumerate() {
         let inputs = playbook.inputs_with(request.inputs).map_err(PlanError::Playbook)?;
@@ -130,18 +149,22 @@ pub(super) fn tasks<'a>(request: &PlanRequest<'a>, scene: &mut Scene<'_>) -> Res
             for index in playbook.select(step, &facts, &inputs).map_err(PlanError::Playbook)? {
                 let Some(finding) = request.findings.get(index) else { continue };
                 for target in targets(playbook, step, (&facts, &inputs, index), finding, scene)? {
-                    let task = tasks.entry(target.clone()).or_insert_with(|| Task {
-                        target,
-                        rank,
-                        playbook,
-                        step,
-                        risk: step.risk,
-                        affects: BTreeSet::new(),
-                        findings: BTreeSet::new(),
-                        digests: BTreeSet::new(),
-                        lines: BTreeSet::new(),
-                        needs: playbook.needs(step, &inputs),
-                    });
+                    let at = *known.entry(target.clone()).or_insert(tasks.len());
+                    if at == tasks.len() {
+                        tasks.push(Task {
+                            target,
+                            rank,
+                            playbook,
+                            step,
+                            risk: step.risk,
+                            affects: BTreeSet::new(),
+                            findings: BTreeSet::new(),
+                            digests: BTreeSet::new(),
+                            lines: BTreeSet::new(),
+                            needs: playbook.needs(step, &inputs),
+                        });
+                    }
+                    let Some(task) = tasks.get_mut(at) else { continue };
                     task.absorb(step.risk, &step.affects);
                     if rank < task.rank {
                         (task.rank, task.playbook, task.step) = (rank, playbook, step);
@@ -161,7 +184,6 @@ pub(super) fn tasks<'a>(request: &PlanRequest<'a>, scene: &mut Scene<'_>) -> Res
             }
         }
     }
-    let mut tasks: Vec<Task<'a>> = tasks.into_values().collect();
     sort(&mut tasks);
     Ok(tasks)
 }
@@ -170,7 +192,7 @@ pub(super) fn sort(tasks: &mut [Task<'_>]) {
     tasks.sort_by(|a, b| (a.rank, a.target.path(), &a.target).cmp(&(b.rank, b.target.path(), &b.target)));
 }
 
-type Given<'a> = (&'a Facts, &'a Inputs, usize);
+type Given<'a> = (&'a Facts<'a>, &'a Inputs, usize);
 
 /// What a step does for one finding, object by object.
 fn targets(

@@ -6,55 +6,32 @@
 //! The interpreter has no limit of its own. Expressions cannot loop but over lists, so the work is bounded before the start: by
 //! the length of the expression, how deep its loops are nested, and how often it goes through the findings.
 
-use super::predicate::{Predicate, Row};
-use super::{InputValue, Inputs};
-use crate::model::{Category, Finding, HostIdentity, Severity, Subject, escape, suggestion};
-use cel::common::ast::operators;
-use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
+mod check;
+mod facts;
+
+pub use facts::Facts;
+pub(super) use facts::{rank, specimens};
+
+use super::Inputs;
+use super::predicate::Predicate;
+use crate::model::escape;
+use cel::common::ast::Expr;
 use cel::objects::{Key, Map, Value};
 use cel::{Context, ExecutionError, Program};
+use check::Check;
+use facts::input_value;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// The longest expression, in bytes.
 const MAX_BYTES: usize = 4096;
-/// The deepest nesting of loops (`filter`, `map`, `exists`, …).
-const MAX_LOOPS: usize = 2;
 /// The most times that the body of an expression's loops may run.
 const MAX_ROUNDS: u64 = 10_000_000;
 /// How many findings an expression gets at once that takes them one by one.
 const PART: usize = 32;
 /// What a list that is neither the findings nor written out is reckoned as.
 const SHORT_LIST: u64 = 16;
-
-const VARIABLES: [&str; 3] = ["findings", "host", "inputs"];
-const FUNCTIONS: [&str; 6] = ["severity", "size", "contains", "startsWith", "endsWith", "has"];
-/// Every field that a finding, its subject or the host has.
-const FIELDS: [&str; 21] = [
-    "index",
-    "id",
-    "rule",
-    "title",
-    "category",
-    "severity",
-    "severity_rank",
-    "confidence",
-    "subject",
-    "attack",
-    "type",
-    "path",
-    "name",
-    "line",
-    "text",
-    "sha256",
-    "pid",
-    "command_line",
-    "database",
-    "table",
-    "key",
-];
-const HOST_FIELDS: [&str; 2] = ["hostname", "marks"];
 
 /// A compiled expression.
 pub(super) struct Expression {
@@ -113,7 +90,7 @@ impl Expression {
     }
 
     /// The findings that it selects: their indices, ascending, each once.
-    pub(super) fn select(&self, facts: &Facts, inputs: &Inputs) -> Result<Vec<usize>, Fault> {
+    pub(super) fn select(&self, facts: &Facts<'_>, inputs: &Inputs) -> Result<Vec<usize>, Fault> {
         let mut indices = Vec::new();
         // With no finding it is run all the same: what is wrong with it has to show.
         if facts.count == 0 || !self.takes_findings_one_by_one() {
@@ -152,7 +129,7 @@ impl Expression {
     }
 
     /// Says whether it holds.
-    pub(super) fn holds(&self, facts: &Facts, inputs: &Inputs) -> Result<bool, Fault> {
+    pub(super) fn holds(&self, facts: &Facts<'_>, inputs: &Inputs) -> Result<bool, Fault> {
         match self.run(facts, inputs, None)? {
             Value::Bool(holds) => Ok(holds),
             _ => Err(fault(None, "it is neither true nor false")),
@@ -160,7 +137,7 @@ impl Expression {
     }
 
     /// The text that it gives for one finding, which it sees as `f`.
-    pub(super) fn text(&self, facts: &Facts, inputs: &Inputs, index: usize) -> Result<String, Fault> {
+    pub(super) fn text(&self, facts: &Facts<'_>, inputs: &Inputs, index: usize) -> Result<String, Fault> {
         match self.run(facts, inputs, facts.values().get(index).cloned())? {
             Value::String(text) => Ok(text.to_string()),
             Value::Int(number) => Ok(number.to_string()),
@@ -193,7 +170,7 @@ impl Expression {
         scope
     }
 
-    fn run(&self, facts: &Facts, inputs: &Inputs, finding: Option<Value>) -> Result<Value, Fault> {
+    fn run(&self, facts: &Facts<'_>, inputs: &Inputs, finding: Option<Value>) -> Result<Value, Fault> {
         self.bounded(facts.count)?;
         let mut scope = Self::scope(facts, inputs);
         if let Some(finding) = finding {
@@ -242,332 +219,11 @@ fn offset_of(text: &str, (line, column): (isize, isize)) -> Option<usize> {
     Some((start + column).min(text.len()))
 }
 
-/// The walk over a compiled expression that finds misspelt names before anything runs.
-struct Check<'a> {
-    program: &'a Program,
-    known_inputs: &'a [&'a str],
-    inputs: BTreeSet<String>,
-    /// Names that loops have bound.
-    locals: Vec<String>,
-    loops: Loops,
-}
-
-impl Check<'_> {
-    fn visit(&mut self, node: &IdedExpr, nesting: usize) -> Result<(), Fault> {
-        match &node.expr {
-            Expr::Unspecified | Expr::Literal(_) => {}
-            Expr::Ident(name) => self.ident(node.id, name)?,
-            Expr::Select(select) => {
-                let known: &[&str] = match &select.operand.expr {
-                    Expr::Ident(name) if name == "host" => &HOST_FIELDS,
-                    Expr::Ident(name) if name == "inputs" => self.known_inputs,
-                    _ => &FIELDS,
-                };
-                let is_input = matches!(&select.operand.expr, Expr::Ident(name) if name == "inputs");
-                if is_input {
-                    self.inputs.insert(select.field.clone());
-                }
-                if !known.contains(&select.field.as_str()) {
-                    let what = if is_input { "input" } else { "field" };
-                    let detail = format!("there is no {what} `{}`", escape(select.field.as_bytes()));
-                    return Err(self.unknown(node.id, detail, &select.field, known));
-                }
-                self.visit(&select.operand, nesting)?;
-            }
-            Expr::Call(call) => {
-                let is_operator = !call.func_name.starts_with(|c: char| c.is_ascii_alphabetic());
-                if !is_operator && !FUNCTIONS.contains(&call.func_name.as_str()) {
-                    let detail = format!("there is no function `{}`", escape(call.func_name.as_bytes()));
-                    let mut fault = self.unknown(node.id, detail, &call.func_name, &FUNCTIONS);
-                    // The parser puts a call where its parenthesis opens.
-                    let head = fault.at.and_then(|at| self.program.source_info().source.get(..at)).unwrap_or_default();
-                    if head.ends_with(&call.func_name) {
-                        fault.at = fault.at.map(|at| at - call.func_name.len());
-                    }
-                    return Err(fault);
-                }
-                self.words(&call.func_name, &call.args)?;
-                for part in call.target.as_deref().into_iter().chain(&call.args) {
-                    self.visit(part, nesting)?;
-                }
-            }
-            Expr::List(list) => {
-                self.loops.longest_list = self.loops.longest_list.max(list.elements.len() as u64);
-                for element in &list.elements {
-                    self.visit(element, nesting)?;
-                }
-            }
-            Expr::Map(map) => self.entries(map.entries.iter().map(|entry| &entry.expr), nesting)?,
-            Expr::Struct(object) => self.entries(object.entries.iter().map(|entry| &entry.expr), nesting)?,
-            Expr::Comprehension(each) => {
-                let nesting = nesting + 1;
-                if nesting > MAX_LOOPS {
-                    let detail = format!("loops are nested more than {MAX_LOOPS} deep");
-                    return Err(fault(self.offset(node.id), detail));
-                }
-                self.loops.nesting = self.loops.nesting.max(nesting);
-                self.visit(&each.iter_range, nesting - 1)?;
-                let bound = self.locals.len();
-                self.locals.extend([each.iter_var.clone(), each.accu_var.clone()]);
-                self.locals.extend(each.iter_var2.clone());
-                for part in [&each.accu_init, &each.loop_cond, &each.loop_step, &each.result] {
-                    self.visit(part, nesting)?;
-                }
-                self.locals.truncate(bound);
-            }
-        }
-        Ok(())
-    }
-
-    fn entries<'e>(&mut self, entries: impl Iterator<Item = &'e EntryExpr>, nesting: usize) -> Result<(), Fault> {
-        for entry in entries {
-            match entry {
-                EntryExpr::StructField(field) => self.visit(&field.value, nesting)?,
-                EntryExpr::MapEntry(entry) => {
-                    self.visit(&entry.key, nesting)?;
-                    self.visit(&entry.value, nesting)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn ident(&mut self, id: u64, name: &str) -> Result<(), Fault> {
-        if self.locals.iter().any(|local| local == name) {
-            return Ok(());
-        }
-        if name == "findings" {
-            self.loops.over_findings += 1;
-        }
-        if VARIABLES.contains(&name) {
-            return Ok(());
-        }
-        let known: Vec<&str> =
-            self.locals.iter().map(String::as_str).filter(|l| !l.starts_with('@')).chain(VARIABLES).collect();
-        Err(self.unknown(id, format!("there is no `{}`", escape(name.as_bytes())), name, &known))
-    }
-
-    /// Holds words that are compared with a category, severity or type against the words that there are.
-    fn words(&self, function: &str, args: &[IdedExpr]) -> Result<(), Fault> {
-        let (field, words): (&str, Vec<&IdedExpr>) = match (function, args) {
-            ("severity", [word]) => ("severity", vec![word]),
-            (operators::EQUALS | operators::NOT_EQUALS, [a, b]) => match (field_of(a), field_of(b)) {
-                (Some(field), _) => (field, vec![b]),
-                (_, Some(field)) => (field, vec![a]),
-                _ => return Ok(()),
-            },
-            (operators::IN, [a, list]) => match (field_of(a), &list.expr) {
-                (Some(field), Expr::List(list)) => (field, list.elements.iter().collect()),
-                _ => return Ok(()),
-            },
-            _ => return Ok(()),
-        };
-        let known: &[&str] = match field {
-            "category" => &CATEGORIES,
-            "severity" => &SEVERITIES,
-            "type" => &TYPES,
-            _ => return Ok(()),
-        };
-        for node in words {
-            if let Expr::Literal(LiteralValue::String(word)) = &node.expr {
-                let word = word.inner();
-                if !known.contains(&word) {
-                    let detail = format!("there is no {field} `{}`", escape(word.as_bytes()));
-                    return Err(self.unknown(node.id, detail, word, known));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn unknown(&self, id: u64, detail: String, word: &str, known: &[&str]) -> Fault {
-        Fault { at: self.offset(id), detail, hint: suggestion(word, known) }
-    }
-
-    fn offset(&self, id: u64) -> Option<usize> {
-        self.program.source_info().offset_for(id).and_then(|(start, _)| usize::try_from(start).ok())
-    }
-}
-
-fn field_of(node: &IdedExpr) -> Option<&str> {
-    match &node.expr {
-        Expr::Select(select) if !select.test => Some(&select.field),
-        _ => None,
-    }
-}
-
-const CATEGORIES: [&str; 9] = [
-    "web_shell",
-    "persistence",
-    "account",
-    "tampering",
-    "exploitation",
-    "toll_fraud",
-    "vulnerable",
-    "exposure",
-    "hardening",
-];
-const SEVERITIES: [&str; 5] = ["info", "low", "medium", "high", "critical"];
-const TYPES: [&str; 8] = ["file", "account", "cron_entry", "line", "module", "process", "database_row", "kernel"];
-
-/// What expressions see.
-pub struct Facts {
-    rows: Vec<Row>,
-    host: HostIdentity,
-    /// What the interpreter sees, made when it is first asked.
-    values: OnceLock<Arc<Vec<Value>>>,
-    context: OnceLock<Context<'static, 'static>>,
-    count: usize,
-}
-
-impl fmt::Debug for Facts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "facts of {} findings", self.count)
-    }
-}
-
-impl Facts {
-    /// Findings, which handles are indices of, and the host.
-    pub fn new(findings: &[Finding], host: &HostIdentity) -> Self {
-        Self {
-            rows: findings.iter().map(Row::new).collect(),
-            host: host.clone(),
-            values: OnceLock::new(),
-            context: OnceLock::new(),
-            count: findings.len(),
-        }
-    }
-
-    fn values(&self) -> &Arc<Vec<Value>> {
-        self.values.get_or_init(|| {
-            Arc::new(self.rows.iter().enumerate().map(|(index, row)| finding_value(index, &row.finding)).collect())
-        })
-    }
-
-    fn context(&self) -> &Context<'static, 'static> {
-        self.context.get_or_init(|| {
-            let mut context = Context::default();
-            context.add_variable_from_value("findings", Value::List(Arc::clone(self.values())));
-            let (name, marks) = (Value::from(self.host.hostname.to_string()), Value::from(self.host.marks.clone()));
-            context.add_variable_from_value("host", object([("hostname", name), ("marks", marks)]));
-            // The name is ours and no standard function has it; were that to change, `compile` of every built-in playbook would fail
-            // its test.
-            let _ = context.add_function("severity", severity_rank);
-            context
-        })
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the interpreter calls it with an owned text")]
-fn severity_rank(word: Arc<String>) -> Result<i64, ExecutionError> {
-    Severity::parse(&word).map(rank).ok_or_else(|| ExecutionError::FunctionError {
-        function: "severity".to_owned(),
-        message: format!("there is no severity `{}`", escape(word.as_bytes())),
-    })
-}
-
-/// 0 for info to 4 for critical.
-pub(super) fn rank(severity: Severity) -> i64 {
-    match severity {
-        Severity::Info => 0,
-        Severity::Low => 1,
-        Severity::Medium => 2,
-        Severity::High => 3,
-        Severity::Critical => 4,
-    }
-}
-
-fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
-    let map: HashMap<Key, Value> = fields.into_iter().map(|(name, value)| (Key::from(name), value)).collect();
-    Value::Map(Map { map: Arc::new(map) })
-}
-
-fn input_value(value: &InputValue) -> Value {
-    match value {
-        InputValue::String(text) => Value::from(text.as_str()),
-        InputValue::Integer(number) => Value::Int(*number),
-        InputValue::Boolean(holds) => Value::Bool(*holds),
-    }
-}
-
-/// Handles and counts that do not fit are those of no list that fits into memory.
-fn int(number: impl TryInto<i64>) -> Value {
-    Value::Int(number.try_into().unwrap_or(i64::MAX))
-}
-
-fn finding_value(index: usize, finding: &Finding) -> Value {
-    object([
-        ("index", int(index)),
-        ("id", Value::from(finding.id.0.as_str())),
-        ("rule", Value::from(finding.rule.0.as_str())),
-        ("title", Value::from(finding.title.as_str())),
-        ("category", Value::from(finding.category.as_str())),
-        ("severity", Value::from(finding.severity.as_str())),
-        ("severity_rank", Value::Int(rank(finding.severity))),
-        ("confidence", int(finding.confidence)),
-        ("subject", subject_value(&finding.subject)),
-        ("attack", Value::from(finding.attack.clone())),
-    ])
-}
-
-fn subject_value(subject: &Subject) -> Value {
-    let kind = ("type", Value::from(subject.kind()));
-    let path = ("path", Value::from(subject.path().to_string()));
-    match subject {
-        Subject::File { sha256, .. } => {
-            object([kind, path, ("sha256", Value::from(sha256.map(|digest| digest.to_string()).unwrap_or_default()))])
-        }
-        Subject::Account { name, .. } | Subject::Module { name, .. } | Subject::Kernel { name, .. } => {
-            object([kind, path, ("name", Value::from(name.to_string()))])
-        }
-        Subject::CronEntry { line, text, .. } | Subject::Line { line, text, .. } => {
-            object([kind, path, ("line", int(*line)), ("text", Value::from(text.to_string()))])
-        }
-        Subject::Process { pid, command_line, .. } => {
-            object([kind, path, ("pid", int(*pid)), ("command_line", Value::from(command_line.to_string()))])
-        }
-        Subject::DatabaseRow { database, table, key, .. } => object([
-            kind,
-            path,
-            ("database", Value::from(database.to_string())),
-            ("table", Value::from(table.to_string())),
-            ("key", Value::from(key.to_string())),
-        ]),
-    }
-}
-
-/// One finding of every kind of subject in every category, critical and certain: what a playbook is tried on when it is loaded.
-pub(super) fn specimens() -> Vec<Finding> {
-    use crate::model::{Digest, EvidencePath, RawText};
-    let path = EvidencePath::root().join(b"specimen");
-    let text = RawText::from("specimen");
-    let subjects = [
-        Subject::File { path: path.clone(), sha256: Some(Digest::of(b"")) },
-        Subject::Account { path: path.clone(), name: text.clone() },
-        Subject::CronEntry { path: path.clone(), line: 1, text: text.clone() },
-        Subject::Line { path: path.clone(), line: 1, text: text.clone() },
-        Subject::Module { path: path.clone(), name: text.clone() },
-        Subject::Process { path: path.clone(), pid: 1, start_ticks: 1, command_line: text.clone() },
-        Subject::DatabaseRow { path: path.clone(), database: text.clone(), table: text.clone(), key: text.clone() },
-        Subject::Kernel { path, name: text },
-    ];
-    CATEGORIES
-        .iter()
-        .filter_map(|word| Category::parse(word))
-        .flat_map(|category| {
-            subjects.iter().map(move |subject| {
-                let weight = (category, Severity::Critical, 100);
-                Finding::new("TR-SPECIMEN-0001", "specimen", weight, subject.clone(), Vec::new())
-            })
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::model::{Digest, EvidencePath, RawText};
+    use crate::model::{Category, Digest, EvidencePath, Finding, HostIdentity, RawText, Severity, Subject};
     use proptest::prelude::*;
 
     fn host() -> HostIdentity {

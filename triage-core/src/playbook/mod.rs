@@ -130,7 +130,7 @@ impl Playbook {
     /// # Errors
     /// [`PlaybookError::Evaluation`] when an expression fails on these findings, [`PlaybookError::MissingInput`] when it needs an input that has
     /// no value: what is to be done at all cannot be left open.
-    pub fn select(&self, step: &PlaybookStep, facts: &Facts, inputs: &Inputs) -> Result<Vec<usize>, PlaybookError> {
+    pub fn select(&self, step: &PlaybookStep, facts: &Facts<'_>, inputs: &Inputs) -> Result<Vec<usize>, PlaybookError> {
         for expression in step.when.iter().chain([&step.for_each]) {
             if let Some((name, input)) = self.missing(expression, inputs).next() {
                 return Err(PlaybookError::MissingInput {
@@ -156,7 +156,7 @@ impl Playbook {
     pub fn values(
         &self,
         step: &PlaybookStep,
-        facts: &Facts,
+        facts: &Facts<'_>,
         inputs: &Inputs,
         index: usize,
     ) -> Result<Values, PlaybookError> {

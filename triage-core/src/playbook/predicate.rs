@@ -11,29 +11,15 @@ use std::borrow::Cow;
 
 /// A finding as expressions see it.
 #[derive(Debug)]
-pub(super) struct Row {
-    /// Without evidence and references, which no expression sees.
-    pub(super) finding: Finding,
+pub(super) struct Row<'f> {
+    pub(super) finding: &'f Finding,
     /// The path as it is shown.
     path: String,
 }
 
-impl Row {
-    pub(super) fn new(finding: &Finding) -> Self {
-        let light = Finding {
-            id: finding.id.clone(),
-            rule: finding.rule.clone(),
-            title: finding.title.clone(),
-            category: finding.category,
-            severity: finding.severity,
-            confidence: finding.confidence,
-            subject: finding.subject.clone(),
-            evidence: Vec::new(),
-            seen: None,
-            attack: finding.attack.clone(),
-            references: Vec::new(),
-        };
-        Self { path: finding.subject.path().to_string(), finding: light }
+impl<'f> Row<'f> {
+    pub(super) fn new(finding: &'f Finding) -> Self {
+        Self { path: finding.subject.path().to_string(), finding }
     }
 }
 
@@ -82,8 +68,8 @@ impl Term {
     }
 
     /// None where the finding has no such field.
-    fn of<'a>(&'a self, row: &'a Row) -> Option<Value<'a>> {
-        let finding = &row.finding;
+    fn of<'a>(&'a self, row: &'a Row<'_>) -> Option<Value<'a>> {
+        let finding = row.finding;
         let word = |word: &'a str| Some(Value::Word(Cow::Borrowed(word)));
         let field = match self {
             Self::Word(text) => return word(text),
@@ -205,7 +191,7 @@ impl Predicate {
     }
 
     /// Says whether it holds; none where the interpreter has to say.
-    pub(super) fn holds(&self, row: &Row) -> Option<bool> {
+    pub(super) fn holds(&self, row: &Row<'_>) -> Option<bool> {
         match self {
             Self::Literal(holds) => Some(*holds),
             Self::Not(inner) => inner.holds(row).map(|holds| !holds),
@@ -251,7 +237,7 @@ impl Test {
         (a.is_number() == b.is_number()).then_some(Self::Order(order, a, b))
     }
 
-    fn holds(&self, row: &Row) -> Option<bool> {
+    fn holds(&self, row: &Row<'_>) -> Option<bool> {
         match self {
             Self::Order(order, a, b) => {
                 let found = compare(&a.of(row)?, &b.of(row)?)?;

@@ -31,6 +31,10 @@ fn write_report(out: &mut String, report: &ScanReport) -> fmt::Result {
     if !report.allowed.is_empty() {
         writeln!(out, "| allowed | {} |", report.allowed.len())?;
     }
+    if let Some(clean_up) = &report.clean_up {
+        let (run, finished, past) = (&clean_up.run, clean_up.finished, clean_up.past.len());
+        writeln!(out, "| cleaned | run {run}, ended {finished}; findings that tell only of the time before: {past} |")?;
+    }
     writeln!(out, "| gaps | {} |\n", report.gaps.len())?;
     for severity in [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::Info] {
         let findings: Vec<&Finding> = report.findings.iter().filter(|f| f.severity == severity).collect();

@@ -6,7 +6,8 @@ mod markdown;
 
 pub use markdown::markdown;
 
-use crate::model::{Allowed, Finding, Gap, HostIdentity, Timestamp, Verdict};
+use crate::journal::RunId;
+use crate::model::{Allowed, Finding, FindingId, Gap, HostIdentity, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// Version of the finding format.
@@ -39,6 +40,22 @@ pub struct ScanReport {
     pub allowed: Vec<Allowed>,
     /// What was not read or could not be judged.
     pub gaps: Vec<Gap>,
+    /// The clean-up after which the host was scanned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clean_up: Option<CleanedUp>,
+}
+
+/// A clean-up that stands, and what is left to tell of the time before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CleanedUp {
+    /// The last run that did a part of it.
+    pub run: RunId,
+    /// When that run ended.
+    pub finished: Timestamp,
+    /// Says that the intruder was root, by what was taken out or is still found.
+    pub root_shown: bool,
+    /// Findings that tell only of what was before: they do not count for the verdict.
+    pub past: Vec<FindingId>,
 }
 
 /// What was read.
@@ -74,6 +91,8 @@ struct VerdictLine<'a> {
     findings: usize,
     allowed: usize,
     gaps: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clean_up: Option<&'a CleanedUp>,
 }
 
 /// One JSON document, indented, with a newline at the end.
@@ -101,6 +120,7 @@ pub fn jsonl(report: &ScanReport) -> Result<String, serde_json::Error> {
         findings: report.findings.len(),
         allowed: report.allowed.len(),
         gaps: report.gaps.len(),
+        clean_up: report.clean_up.as_ref(),
     };
     push_line(&mut out, &Line { kind: "verdict", format_version: FORMAT_VERSION, target, body })?;
     Ok(out)
@@ -168,6 +188,7 @@ pub(crate) mod tests {
             findings: vec![finding],
             allowed: Vec::new(),
             gaps: vec![Gap::new(path, GapReason::TooLarge, "has 5 bytes")],
+            clean_up: None,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::args::{
 use crate::exit::{Exit, Failure};
 use crate::session::Session;
 use std::path::{Path, PathBuf};
-use triage_core::model::{Finding, Severity};
+use triage_core::model::{Finding, Severity, Verdict};
 
 const PLAYBOOK: &str = "freepbx/web-shell";
 
@@ -76,7 +76,10 @@ pub(crate) fn run(args: &DemoArgs, session: &Session) -> Result<Exit, Failure> {
     if let Some(finding) = left.findings.iter().find(acts) {
         return Err(anyhow::anyhow!("the playbook left something: {} ({})", finding.subject, finding.rule).into());
     }
-    ui.note("What the log tells has happened, and stays: it is evidence. no_known_trace_left: of all that could act again, nothing that the rules know is left. On a real host where the intruder was root: rebuild it.");
+    // On a machine whose clock is behind the log, what the log tells is still to come.
+    if left.verdict == Verdict::ContainedRebuildAdvised {
+        ui.note("(The log still tells what happened: it is evidence and is not touched. The intruder was root: on a real host, rebuild.)");
+    }
 
     ui.heading(&format!(
         "\n7. Undo it. This is a demo, so the malicious objects come back too.\n$ triage rollback last --root {} --restore-malicious --yes",

@@ -217,6 +217,7 @@ power_is_lost! {
     accounts: worlds::accounts;
     units: worlds::units;
     copies: worlds::copies;
+    sources: materials::materials;
 }
 
 /// How many points the tests above try, and that every action is among them.

@@ -7,8 +7,11 @@ mod crash;
 mod errors;
 mod file_systems;
 mod living;
+mod materials;
+mod promises;
 mod property;
 mod rules;
+mod tamper;
 mod worlds;
 
 use super::hands::{Cut, Faults, Moment, NoFaults};
@@ -27,6 +30,7 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 pub(super) const SHELL: &[u8] = b"<?php exit; // inert sample: a web shell would stand here\n";
@@ -118,7 +122,7 @@ pub(super) struct World {
     pub(super) clock: Ticking,
     steps: Vec<Step>,
     /// Where good copies of files come from.
-    pub(super) good: Option<crate::source::fake::FakeRoot>,
+    pub(super) good: Option<Arc<dyn crate::source::Source>>,
     /// Gives what runs on this host to the run; a world without it is an image.
     pub(super) living: Option<fn() -> LivingHost>,
 }
@@ -349,7 +353,7 @@ impl World {
     }
 
     fn material(&self) -> Option<&dyn crate::source::Source> {
-        self.good.as_ref().map(|good| good as &dyn crate::source::Source)
+        self.good.as_deref()
     }
 
     pub(super) fn last(&self) -> Run {

@@ -10,7 +10,7 @@ type Build = fn() -> World;
 type Fill = fn(&mut World);
 
 /// Every way to build a host that is changed, by the name that a failure tells.
-pub(super) const WORLDS: [(&str, Build); 7] = [
+pub(super) const WORLDS: [(&str, Build); 8] = [
     ("files", World::varied),
     ("specials", specials),
     ("metadata", metadata),
@@ -18,16 +18,18 @@ pub(super) const WORLDS: [(&str, Build); 7] = [
     ("accounts", accounts),
     ("units", units),
     ("copies", copies),
+    ("materials", materials::materials),
 ];
 
 /// What each of these puts on a host, wherever that lies.
-pub(super) const FILLS: [(&str, Fill); 6] = [
+pub(super) const FILLS: [(&str, Fill); 7] = [
     ("specials", fill_specials),
     ("metadata", fill_metadata),
     ("edits", fill_edits),
     ("accounts", fill_accounts),
     ("units", fill_units),
     ("copies", fill_copies),
+    ("materials", materials::fill),
 ];
 
 fn path(text: &str) -> EvidencePath {
@@ -245,7 +247,7 @@ fn fill_copies(world: &mut World) {
         let from = world.state_of(name);
         world.step(Action::RestoreFile { path: path(name), from, to, origin: "good".to_owned(), source_sha256: None });
     }
-    world.good = Some(source);
+    world.good = Some(Arc::new(source));
     world.settle_times();
     world.pin("/usr/bin/ls");
 }

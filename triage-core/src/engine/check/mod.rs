@@ -12,10 +12,11 @@ mod tests;
 pub use family::{Because, Families, FamilyError, Likeness};
 pub use question::{Answer, Question, Word};
 
+use super::root::is_roots_alone;
 use super::{Scan, Target};
 use crate::detect::{self, Detectors, Recognised};
 use crate::model::{Finding, FindingId, HostIdentity, Severity, Span, Subject, TimeSource, Timestamp, Verdict};
-use crate::report::Totals;
+use crate::report::{CleanedUp, Totals};
 use crate::source::SourceError;
 use seen::{Seen, Witness};
 use serde::{Deserialize, Serialize};
@@ -79,6 +80,9 @@ pub struct Check {
     pub last_act: Option<Act>,
     /// What shows that the intruder was root, the strongest first; empty where nothing does.
     pub root_shown: Vec<FindingId>,
+    /// The clean-up after which it was checked; none where none is known to stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clean_up: Option<CleanedUp>,
     /// Known incidents that it looks like, the surest first.
     pub families: Vec<Likeness>,
     /// What was read.
@@ -164,10 +168,11 @@ impl Checker {
             profile: target.profile.clone(),
             verdict: if because.is_some() { Verdict::Undetermined } else { scan.verdict },
             because,
-            ongoing: ongoing(&scan.findings, &acts, seen.has_volatile, now),
+            ongoing: ongoing(scan, &acts, seen.has_volatile, now),
             first_act: first.map(|(finding, span)| act(finding, span.first, span)),
             last_act: last.map(|(finding, span)| act(finding, span.last, span)),
             root_shown: named(scan.findings.iter().filter(|finding| shows_root(finding))),
+            clean_up: scan.clean_up.clone(),
             families: families.of(&scan.findings),
             answers,
             totals: Totals { objects: scan.summary.objects, files: scan.summary.files, bytes: scan.summary.bytes },
@@ -181,14 +186,15 @@ impl Checker {
 fn answers(scan: &Scan, seen: &Seen, product: Option<&Recognised>) -> Vec<Answer> {
     Question::ALL
         .into_iter()
-        .map(|question| Answer::to(question, &scan.findings, &scan.gaps, seen))
+        .map(|question| Answer::to(question, scan, seen))
         .filter(|answer| product.is_some() || !answer.question.is_of_pbx() || answer.answer != Word::NotKnown)
         .collect()
 }
 
 /// Why silence means nothing on this host.
 fn undetermined(verdict: Verdict, answers: &[Answer], product: Option<&Recognised>) -> Option<String> {
-    if matches!(verdict, Verdict::Compromised | Verdict::Suspicious) {
+    // Who was root may have hidden anything, whatever was read.
+    if verdict.is_found() || verdict == Verdict::ContainedRebuildAdvised {
         return None;
     }
     if let Some(product) = product.map(|found| found.product).filter(|product| !product.has_pack()) {
@@ -211,7 +217,8 @@ fn acts(findings: &[Finding]) -> Vec<(&Finding, Span)> {
     findings.iter().filter(|finding| is_act(finding)).filter_map(|finding| Some((finding, finding.seen?))).collect()
 }
 
-fn ongoing(findings: &[Finding], acts: &[(&Finding, Span)], has_volatile: bool, now: Option<Timestamp>) -> Ongoing {
+fn ongoing(scan: &Scan, acts: &[(&Finding, Span)], has_volatile: bool, now: Option<Timestamp>) -> Ongoing {
+    let findings = &scan.findings;
     let runs: Vec<&Finding> = findings.iter().filter(|finding| is_act(finding) && is_running(finding)).collect();
     if !runs.is_empty() {
         return Ongoing { answer: Going::Yes, because: named(runs.into_iter()) };
@@ -219,7 +226,7 @@ fn ongoing(findings: &[Finding], acts: &[(&Finding, Span)], has_volatile: bool, 
     let recent = |span: &Span| now.is_some_and(|now| (0..RECENT).contains(&(now.seconds() - span.last.seconds())));
     let starts: Vec<&Finding> = findings
         .iter()
-        .filter(|finding| is_act(finding))
+        .filter(|finding| is_act(finding) && !scan.is_past(finding))
         .filter(|finding| {
             matches!(finding.subject, Subject::CronEntry { .. })
                 || acts.iter().any(|(act, span)| act.id == finding.id && recent(span))
@@ -250,39 +257,13 @@ fn is_running(finding: &Finding) -> bool {
 }
 
 /// Says whether a finding shows that the intruder had the rights of root: it is about something that nobody else can do.
-fn shows_root(finding: &Finding) -> bool {
-    /// What only root writes, in a host as its distribution and FreePBX set it up.
-    const ROOTS: [&str; 17] = [
-        "/root/",
-        "/etc/cron",
-        "/etc/anacrontab",
-        "/etc/systemd/",
-        "/etc/init.d/",
-        "/etc/rc",
-        "/etc/profile",
-        "/etc/ld.so.preload",
-        "/etc/passwd",
-        "/etc/shadow",
-        "/etc/ssh/",
-        "/etc/pam.d/",
-        "/etc/sudoers",
-        "/etc/incron.d/",
-        "/var/spool/cron/root",
-        "/var/spool/cron/crontabs/root",
-        "/usr/",
-    ];
-    /// Places below these that the web server's account may write.
-    const OTHERS: [&str; 3] = ["/usr/local/asterisk/", "/usr/src/", "/usr/share/nginx/html/"];
-    if !is_act(finding) {
-        return false;
-    }
-    let path = finding.subject.path().as_bytes();
-    let is_under = |places: &[&str]| places.iter().any(|place| path.starts_with(place.as_bytes()));
+pub(super) fn shows_root(finding: &Finding) -> bool {
     match finding.subject {
+        _ if !is_act(finding) => false,
         Subject::Kernel { .. } => true,
         // What runs is not always somewhere that only root can write; whose it is does not stand in the finding.
         Subject::Process { .. } => false,
-        _ => is_under(&ROOTS) && !is_under(&OTHERS),
+        _ => is_roots_alone(finding.subject.path()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The questions of a check, and which findings answer which.
 
 use super::seen::Seen;
+use crate::engine::Scan;
 use crate::model::{Category, Finding, FindingId, Gap, GapReason, Severity, Subject, Verdict};
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +100,8 @@ pub enum Word {
     Compromised,
     /// Something points there, but nothing proves it.
     Suspicious,
+    /// What was found tells only of what was before the host was cleaned.
+    Past,
     /// A known hole is open (of [`Question::Patches`]).
     Vulnerable,
     /// It could be set up better (of [`Question::Patches`]).
@@ -115,6 +118,7 @@ impl Word {
         match self {
             Self::Compromised => "compromised",
             Self::Suspicious => "suspicious",
+            Self::Past => "past",
             Self::Vulnerable => "vulnerable",
             Self::Weak => "weak",
             Self::NoEvidence => "no_evidence",
@@ -141,10 +145,10 @@ pub struct Answer {
 
 impl Answer {
     /// Answers a question from the findings, which come worst first.
-    pub(super) fn to(question: Question, findings: &[Finding], gaps: &[Gap], seen: &Seen) -> Self {
-        let about: Vec<&Finding> = findings.iter().filter(|finding| Question::of(finding) == question).collect();
+    pub(super) fn to(question: Question, scan: &Scan, seen: &Seen) -> Self {
+        let about: Vec<&Finding> = scan.findings.iter().filter(|finding| Question::of(finding) == question).collect();
         // What was there and refused says more than that nothing was seen.
-        let unread = kept_away(question, gaps).or_else(|| seen.missing(question));
+        let unread = kept_away(question, &scan.gaps).or_else(|| seen.missing(question));
         let silent = if seen.missing(question).is_some() { Word::NotKnown } else { Word::NoEvidence };
         let answer = if question == Question::Patches {
             let has =
@@ -157,9 +161,11 @@ impl Answer {
                 silent
             }
         } else {
-            match Verdict::of(about.iter().copied(), false) {
-                Verdict::Compromised => Word::Compromised,
-                Verdict::Suspicious => Word::Suspicious,
+            let present = Verdict::of(about.iter().copied().filter(|finding| !scan.is_past(finding)), false);
+            match (present, Verdict::of(about.iter().copied(), false)) {
+                (Verdict::Compromised, _) => Word::Compromised,
+                (Verdict::Suspicious, _) => Word::Suspicious,
+                (_, whole) if whole.is_found() => Word::Past,
                 _ => silent,
             }
         };

@@ -28,6 +28,18 @@ fn check_of(files: &[(&str, &str)]) -> Check {
     checker.answer(&target, &scan, &Families::builtin().unwrap(), about).unwrap()
 }
 
+fn scan_of(findings: &[Finding], gaps: &[Gap]) -> Scan {
+    Scan {
+        verdict: Verdict::of(findings, false),
+        findings: findings.to_vec(),
+        allowed: Vec::new(),
+        unused: Vec::new(),
+        gaps: gaps.to_vec(),
+        summary: crate::sweep::Summary::default(),
+        clean_up: None,
+    }
+}
+
 fn word(check: &Check, question: Question) -> Option<Word> {
     check.answers.iter().find(|answer| answer.question == question).map(|answer| answer.answer)
 }
@@ -55,7 +67,7 @@ fn what_was_not_read_is_not_known_and_silence_about_it_is_no_answer() {
 #[test]
 fn what_was_there_and_refused_is_named() {
     let gap = Gap::new(EvidencePath::new("/var/spool/cron/crontabs").unwrap(), GapReason::PermissionDenied, "x");
-    let answer = Answer::to(Question::Persistence, &[], &[gap], &Seen::default());
+    let answer = Answer::to(Question::Persistence, &scan_of(&[], &[gap]), &Seen::default());
     assert_eq!(answer.answer, Word::NotKnown);
     assert_eq!(answer.unread.as_deref(), Some("not read: /var/spool/cron/crontabs (permission_denied)"));
 }
@@ -109,10 +121,11 @@ fn first_and_last_are_of_what_is_proven() {
 #[test]
 fn a_recent_act_and_a_timetable_go_on_likely() {
     let old = [finding("x", "/c", Category::WebShell, (100, 200))];
-    let at = |now: i64| ongoing(&old, &acts(&old), true, Some(Timestamp::new(now, 0))).answer;
+    let scan = scan_of(&old, &[]);
+    let at = |now: i64| ongoing(&scan, &acts(&old), true, Some(Timestamp::new(now, 0))).answer;
     assert_eq!(at(300), Going::Likely);
     assert_eq!(at(200 + RECENT), Going::NotSeen);
-    assert_eq!(ongoing(&old, &acts(&old), false, None).answer, Going::NotKnown);
+    assert_eq!(ongoing(&scan, &acts(&old), false, None).answer, Going::NotKnown);
 }
 
 #[test]

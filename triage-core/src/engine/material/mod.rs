@@ -15,7 +15,7 @@ mod tree;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
-mod tests;
+pub(crate) mod tests;
 
 pub use tree::{identified, is_pristine, several, vouched};
 

@@ -322,3 +322,60 @@ fn payload_swapped_under_a_genuine_header_is_refused() {
     let nobody = opened(&rpm_with(b"#!/bin/sh\n"), &FakeRoot::new()).unwrap().unwrap();
     assert!(content(nobody.as_ref(), "/usr/bin/tiny").unwrap_err().contains("does not know it"));
 }
+
+struct At(crate::model::Timestamp);
+
+impl crate::model::Clock for At {
+    fn now(&self) -> crate::model::Timestamp {
+        self.0
+    }
+}
+
+/// Collects a file into a bundle, and opens that as a source of good copies. Its file may be gone: it stays open.
+fn bundle_with(at: &str, content: &[u8]) -> Box<dyn Source> {
+    use crate::bundle::{BundleFormat, BundleSink, BundleSource, Seal};
+    use crate::engine::{Care, Collection, Opening, Reading, Target, bundle_info, collect};
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root");
+    let file = root.join(&at[1..]);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::File::create(&file).unwrap().write_all(content).unwrap();
+    let target = Target::open(&Opening::new(None, &root)).unwrap().only([path(at)]);
+    let start = crate::model::Timestamp::new(1_700_000_000, 0);
+    let collection = Collection {
+        target: &target,
+        info: bundle_info(&target, "test", start, 1),
+        sink: BundleSink::path(folder.path().join("good.tar.zst"), BundleFormat::TarZst),
+        seal: Seal::default(),
+        omits_secrets: false,
+        detectors: None,
+        care: Care::default(),
+        clock: &At(start),
+    };
+    let reading = Reading { options: crate::sweep::Options::default(), progress: &(), cancel: &|| false };
+    let sealed = collect(collection, reading).unwrap().sealed;
+    let source = BundleSource::open(&sealed.path.unwrap()).unwrap();
+    identified(Box::new(source), sealed.sha256.unwrap())
+}
+
+/// A source's name, a place, the content that it has for that, and the source.
+pub(crate) type Sample = (&'static str, &'static str, &'static [u8], Box<dyn Source>);
+
+/// One source of each kind, by what it is called, with a place of which it has a good copy and that copy's content. Each is opened as for a host whose
+/// databases and keys vouch for it.
+pub(crate) fn one_of_each() -> Vec<Sample> {
+    const TOOL: &[u8] = b"#!/bin/true of a sister host\n";
+    let signed = module(CORE, &TestKey::new(1, NAME).clear_sign(&list(CORE)));
+    let md5: Vec<String> = md5::Md5::digest(TOOL).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sister = FakeRoot::new().file("/usr/sbin/tool", TOOL);
+    let host = FakeRoot::new()
+        .file("/var/lib/dpkg/info/tool.md5sums", format!("{}  usr/sbin/tool\n", md5.concat()).as_bytes());
+    let module_place = "/var/www/html/admin/modules/core/functions.inc.php";
+    vec![
+        ("deb", "/usr/bin/ls", LS, opened(&deb(gzip), &debian()).unwrap().unwrap()),
+        ("rpm", "/usr/bin/tiny", b"#!/bin/sh\n", opened(&rpm_with(b"#!/bin/sh\n"), &red_hat()).unwrap().unwrap()),
+        ("module", module_place, CORE[0].1.as_bytes(), opened(&signed, &pbx()).unwrap().unwrap()),
+        ("bundle", "/etc/kept.conf", b"kept = yes\n", bundle_with("/etc/kept.conf", b"kept = yes\n")),
+        ("tree", "/usr/sbin/tool", TOOL, vouched(Box::new(sister), &host).unwrap()),
+    ]
+}

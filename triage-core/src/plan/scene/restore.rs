@@ -1,8 +1,9 @@
 //! What comes back: good copies of files, and lines of accounts from the copies that programs leave beside them.
 
-use super::{Proposed, Scene, Seen, reason};
+use super::look::reason;
+use super::{Proposed, Scene, Seen};
 use crate::action::{Action, LABEL, Present, State, line_of, memberships, observe};
-use crate::model::{Digest, EvidencePath, RawText, escape};
+use crate::model::{Digest, EvidencePath, Mode, RawText, escape};
 use crate::plan::StepStatus;
 
 impl Scene<'_> {
@@ -16,7 +17,7 @@ impl Scene<'_> {
         };
         let blocked = |why: String| Some(StepStatus::Blocked { why });
         // Its own folder's owner is the best guess for a file that is gone, where the source does not keep owners.
-        let folder = path.parent().filter(|_| !seen.state.is_present()).map(|folder| self.look(&folder).state);
+        let folder = path.parent().filter(|_| !seen.state.is_present()).map(|folder| self.look(&folder).state.clone());
         if !named.is_empty() && !self.named.contains_key(named) {
             let opened = (self.open_source)(named);
             self.named.insert(named.to_owned(), opened);
@@ -62,7 +63,8 @@ impl Scene<'_> {
                 (meta.uid, meta.gid) = (now.meta.uid, now.meta.gid);
             }
             if !kept.modes && now.meta.is_file() {
-                meta.mode = now.meta.mode;
+                // Set-id bits are nothing that comes without its owner: where the copy does not say them, they are the intruder's.
+                meta.mode = Mode::new(now.meta.mode.bits() & 0o1777);
             }
             if !kept.attributes {
                 // The label is the place's; whatever else hangs on the altered file is the intruder's.
@@ -76,7 +78,7 @@ impl Scene<'_> {
     pub(super) fn restore_account(&mut self, path: EvidencePath, name: &RawText, content: &[u8]) -> Proposed {
         let copy = copy_of(&path);
         let from = line_of(&path, content, name.as_bytes()).map(RawText::from);
-        let good = self.look(&copy).content.and_then(|content| line_of(&copy, &content, name.as_bytes()));
+        let good = self.look(&copy).content.clone().and_then(|content| line_of(&copy, &content, name.as_bytes()));
         let obstacle =
             good.is_none().then(|| StepStatus::Blocked { why: format!("`{copy}` has no one line for `{name}`") });
         let to = RawText::from(good.unwrap_or_default());
