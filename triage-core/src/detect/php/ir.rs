@@ -3,12 +3,18 @@
 //! Nodes lie in vectors and name each other by number, so that dropping a tree never recurses; every node knows its depth, which the parser
 //! bounds, so that walking one cannot overflow the stack.
 
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::HashMap;
 use std::rc::Rc;
 
 /// An interned name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Sym(pub(super) u32);
+
+/// By names of one analysis, or other numbers that it gives out itself: no sample can choose them, so a fast hash will do.
+pub(super) type ByNumber<K, V> = FxHashMap<K, V>;
+/// A set of such numbers.
+pub(super) type Numbers<K> = FxHashSet<K>;
 
 /// The names of one analysis.
 #[derive(Debug, Default)]
@@ -223,6 +229,8 @@ pub(super) struct Unit {
     pub(super) body: Block,
     /// Something was too deep or too much to be kept.
     pub(super) cut: bool,
+    /// What is nested deeper than was allowed was left out.
+    pub(super) too_deep: bool,
     /// The text names other files of its project, other namespaces or foreign classes.
     pub(super) foreign: u32,
     pub(super) gotos: u32,

@@ -7,8 +7,6 @@
 use super::ir::{Block, Expr, Id, Names, Stmt, Sym, Unit};
 use super::lexer::{Tok, Token, lex};
 
-/// Nesting of statements and expressions that is followed.
-const MAX_NESTING: u32 = 120;
 /// Depth of a tree that is kept. What is deeper is judged for itself, and unknown to what stands around it.
 const MAX_DEPTH: u16 = 200;
 
@@ -19,13 +17,15 @@ pub(super) struct Parser<'a> {
     pub(super) unit: Unit,
     pub(super) names: &'a mut Names,
     pub(super) nesting: u32,
+    pub(super) max_nesting: u32,
     pub(super) class: Option<Sym>,
     /// Parts that were too deep for their tree; they become statements of their own.
     pub(super) loose: Vec<Id>,
 }
 
-/// Parses `src`; `in_php` says whether it begins as PHP.
-pub(super) fn parse(src: &[u8], in_php: bool, names: &mut Names, max_tokens: usize) -> Unit {
+/// Parses `src`; `in_php` says whether it begins as PHP. The last are the tokens that are taken, and the statements and expressions inside each other
+/// that are followed.
+pub(super) fn parse(src: &[u8], in_php: bool, names: &mut Names, (max_tokens, max_nesting): (usize, u32)) -> Unit {
     let lexed = lex(src, 0, in_php, max_tokens);
     let unit = Unit {
         cut: lexed.cut,
@@ -36,8 +36,17 @@ pub(super) fn parse(src: &[u8], in_php: bool, names: &mut Names, max_tokens: usi
         words: lexed.words,
         ..Unit::default()
     };
-    let mut parser =
-        Parser { src, tokens: lexed.tokens, at: 0, unit, names, nesting: 0, class: None, loose: Vec::new() };
+    let mut parser = Parser {
+        src,
+        tokens: lexed.tokens,
+        at: 0,
+        unit,
+        names,
+        nesting: 0,
+        max_nesting,
+        class: None,
+        loose: Vec::new(),
+    };
     let mut body = Block::new();
     while parser.tok() != Tok::Eof {
         let before = parser.at;
@@ -116,12 +125,15 @@ impl Parser<'_> {
     }
 
     pub(super) fn add(&mut self, expr: Expr, line: u32) -> Id {
-        let mut children = Vec::new();
-        for_each_child(&expr, |child| children.push(child));
         let depth_of = |unit: &Unit, id: Id| unit.depths.get(id as usize).copied().unwrap_or(0);
-        let deepest = children.iter().map(|&child| depth_of(&self.unit, child)).max().unwrap_or(0);
+        let mut deepest = 0;
+        for_each_child(&expr, |child| deepest = deepest.max(depth_of(&self.unit, child)));
         let (expr, depth) = if deepest >= MAX_DEPTH {
-            self.loose.extend(children.into_iter().filter(|&child| depth_of(&self.unit, child) > 1));
+            for_each_child(&expr, |child| {
+                if depth_of(&self.unit, child) > 1 {
+                    self.loose.push(child);
+                }
+            });
             self.unit.cut = true;
             (Expr::Unknown, 0)
         } else {
@@ -141,8 +153,9 @@ impl Parser<'_> {
 
     /// Says whether there is room for one more level, and takes it.
     pub(super) fn enter(&mut self) -> bool {
-        if self.nesting >= MAX_NESTING {
+        if self.nesting >= self.max_nesting {
             self.unit.cut = true;
+            self.unit.too_deep = true;
             self.at += 1;
             return false;
         }
