@@ -4,6 +4,7 @@
 //! bounds its own recursion and the depth of what it makes, so that no nesting can overflow a stack. Every turn of every loop takes a
 //! token, so the work is linear in them.
 
+use super::interp::Room;
 use super::ir::{Block, Expr, Id, Names, Stmt, Sym, Unit};
 use super::lexer::{Tok, Token, lex};
 
@@ -156,7 +157,8 @@ impl Parser<'_> {
         if self.nesting >= self.max_nesting {
             self.unit.cut = true;
             self.unit.too_deep = true;
-            self.at += 1;
+            // With less than all the room, what is made is thrown away: that can be had at once.
+            self.at = if self.max_nesting < Room::ALL.nesting { self.tokens.len() } else { self.at + 1 };
             return false;
         }
         self.nesting += 1;
