@@ -252,3 +252,74 @@ impl Unit {
         self.exprs.get(id as usize).map_or(0, |node| node.1)
     }
 }
+
+/// Calls `see` with each direct part of an expression.
+pub(super) fn for_each_child(expr: &Expr, mut see: impl FnMut(Id)) {
+    let name = |name: &Name, see: &mut dyn FnMut(Id)| {
+        if let Name::Dynamic(id) = name {
+            see(*id);
+        }
+    };
+    match expr {
+        Expr::Unknown
+        | Expr::Str { .. }
+        | Expr::Int(_)
+        | Expr::Float(_)
+        | Expr::Const(_)
+        | Expr::Var(_)
+        | Expr::Closure(_)
+        | Expr::Exit(None) => {}
+        Expr::VarVar(a)
+        | Expr::ClassConst(a, _)
+        | Expr::Unary(_, a)
+        | Expr::Cast(_, a)
+        | Expr::Include(a)
+        | Expr::Eval(a)
+        | Expr::Exit(Some(a))
+        | Expr::Print(a)
+        | Expr::Empty(a)
+        | Expr::Shell(a)
+        | Expr::Through(a)
+        | Expr::Step { target: a, .. } => see(*a),
+        Expr::Concat(parts) | Expr::Isset(parts) => parts.iter().for_each(|&part| see(part)),
+        Expr::Array(items) => {
+            for item in items {
+                item.key.into_iter().for_each(&mut see);
+                see(item.value);
+            }
+        }
+        Expr::Index(a, b) => {
+            see(*a);
+            b.iter().copied().for_each(&mut see);
+        }
+        Expr::Prop(a, b) | Expr::StaticProp(a, b) => {
+            see(*a);
+            name(b, &mut see);
+        }
+        Expr::Call(a, args) | Expr::New(a, args) => {
+            see(*a);
+            args.iter().map(|arg| arg.value).for_each(&mut see);
+        }
+        Expr::Method(a, b, args) | Expr::Static(a, b, args) => {
+            see(*a);
+            name(b, &mut see);
+            args.iter().map(|arg| arg.value).for_each(&mut see);
+        }
+        Expr::Binary(_, a, b) | Expr::Assign(a, _, b) | Expr::AssignRef(a, b) => {
+            see(*a);
+            see(*b);
+        }
+        Expr::Ternary(a, b, c) => {
+            see(*a);
+            b.iter().copied().for_each(&mut see);
+            see(*c);
+        }
+        Expr::Match(a, arms) => {
+            see(*a);
+            for (tests, value) in arms {
+                tests.iter().copied().for_each(&mut see);
+                see(*value);
+            }
+        }
+    }
+}
