@@ -577,16 +577,8 @@ pub fn looks_like_php(bytes: &[u8]) -> bool {
 
 /// Where `needle` first stands.
 fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
-    let first = *needle.first()?;
-    let mut from = 0;
-    loop {
-        let rest = text.get(from..)?;
-        let at = from + rest.iter().position(|&b| b == first)?;
-        if text.get(at..)?.starts_with(needle) {
-            return Some(at);
-        }
-        from = at + 1;
-    }
+    needle.first()?;
+    memchr::memmem::find(text, needle)
 }
 
 fn merge(mut findings: Vec<Finding>) -> Vec<Finding> {

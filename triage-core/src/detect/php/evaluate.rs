@@ -1,7 +1,7 @@
 //! Walks expressions: folds what is constant, follows what is not.
 
 use super::builtin;
-use super::interp::{At, Interp, MAX_DEPTH, OWN_PATH};
+use super::interp::{At, Interp, OWN_PATH};
 use super::ir::{Expr, Id, Item, Name, Op, Sym};
 use super::operator::{binary, cast, incremented, is_opening, to_text, unary};
 use super::value::{Arr, ClosureVal, K, Taint, Val, flag, made};
@@ -9,10 +9,9 @@ use std::rc::Rc;
 
 impl Interp<'_> {
     pub(super) fn eval(&mut self, at: At<'_>, id: Id) -> Val {
-        if !self.spend(1) || self.depth > MAX_DEPTH {
+        if !self.spend(1) || !self.descend() {
             return Val::unknown();
         }
-        self.depth += 1;
         let value = self.eval_inner(at, id);
         self.depth -= 1;
         value
@@ -175,8 +174,14 @@ impl Interp<'_> {
 
     pub(super) fn constant(&mut self, name: Sym) -> Val {
         let text = self.names.text(name);
-        let lower = text.to_ascii_lowercase();
-        match lower.as_slice() {
+        // None of the names that PHP itself knows is longer.
+        let mut small = [0; 24];
+        let lower = small.get_mut(..text.len()).map_or(&b""[..], |small| {
+            small.copy_from_slice(&text);
+            small.make_ascii_lowercase();
+            small
+        });
+        match lower {
             b"true" => return K::Bool(true).into(),
             b"false" => return K::Bool(false).into(),
             b"null" => return K::Null.into(),

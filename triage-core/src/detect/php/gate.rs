@@ -4,7 +4,8 @@
 //! here calls nothing but names that are written out, and none of those that a rule is about together with a source of orders.
 
 use super::super::looks_like_php;
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
+use super::plain;
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 use std::sync::OnceLock;
 
 /// Where orders come from.
@@ -180,7 +181,9 @@ fn words() -> Option<&'static AhoCorasick> {
     static WORDS: OnceLock<Option<AhoCorasick>> = OnceLock::new();
     let build = || {
         let all = SOURCES.iter().chain(&SINKS).chain(&HIDES).chain(&SIGNS).chain(&INCLUDES);
-        AhoCorasickBuilder::new().ascii_case_insensitive(true).build(all).ok()
+        // Some hundred short words: their automaton is small enough to be the fastest kind.
+        let kind = Some(AhoCorasickKind::DFA);
+        AhoCorasickBuilder::new().ascii_case_insensitive(true).kind(kind).build(all).ok()
     };
     WORDS.get_or_init(build).as_ref()
 }
@@ -201,7 +204,7 @@ pub(super) fn is_worth_it(content: &[u8]) -> bool {
         return false;
     }
     let Some(words) = words() else { return true };
-    let (mut source, mut sink) = (false, false);
+    let (mut source, mut sink, mut includes) = (false, false, false);
     for found in words.find_overlapping_iter(content) {
         let mut number = found.pattern().as_usize();
         if number < SOURCES.len() {
@@ -214,21 +217,25 @@ pub(super) fn is_worth_it(content: &[u8]) -> bool {
                 if is_function(content, found.start(), found.end()) {
                     return true;
                 }
-            } else if number < HIDES.len() + SIGNS.len()
-                || includes_a_picture(content.get(found.end()..).unwrap_or_default())
-            {
+            } else if number < HIDES.len() + SIGNS.len() {
                 return true;
+            } else {
+                includes = true;
+                if includes_a_picture(content.get(found.end()..).unwrap_or_default()) {
+                    return true;
+                }
             }
         }
         if source && sink {
             return true;
         }
     }
-    calls_a_value(content, source) || is_strange(content)
+    // Most of what looks like the call of a value stands in comments.
+    ((source && includes) || calls_a_value(content)) && !plain::is_plain(content, source) || is_strange(content)
 }
 
-/// Says whether something that is no name is called: `$x(`, `](`, `}(`.
-fn calls_a_value(content: &[u8], or_includes: bool) -> bool {
+/// Says whether something that is no name is called, comments and texts included: `$x(`, `](`, `}(`.
+fn calls_a_value(content: &[u8]) -> bool {
     let mut word_is_variable = false;
     let mut last = 0_u8;
     for &b in content {
@@ -241,8 +248,7 @@ fn calls_a_value(content: &[u8], or_includes: bool) -> bool {
         }
         last = b;
     }
-    or_includes
-        && content.windows(7).any(|part| part.eq_ignore_ascii_case(b"include") || part.eq_ignore_ascii_case(b"require"))
+    false
 }
 
 /// Says whether the file has few letters for code.

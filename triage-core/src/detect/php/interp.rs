@@ -4,14 +4,14 @@
 //! hold. Nothing of the sample runs outside of it: it has no files, no network and no functions but those of `builtin` and
 //! the sample's own, whose code it walks in turn. Every step costs fuel; without fuel everything is unknown, and the result says so.
 
-use super::ir::{Id, Names, Sym, Unit};
+use super::ir::{ByNumber, Id, Names, Numbers, Sym, Unit};
 use super::profile::Profile;
 use super::rule::{Hit, Rule};
 use super::value::{Taint, Val};
 use super::variable::assigned;
 use super::{Limits, parser};
 use crate::model::Severity;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 /// Names that are known from the start, in the order of their symbols.
@@ -48,10 +48,25 @@ pub(super) const OWN_PATH: &[u8] = b"\x01/__FILE__.php";
 pub(super) const MAX_WALKS: u32 = 8;
 /// Calls of functions of the sample inside each other.
 pub(super) const MAX_CALLS: u32 = 6;
-/// Expressions inside each other, over all calls.
-pub(super) const MAX_DEPTH: u32 = 900;
 /// Turns of one loop whose condition is known.
 pub(super) const MAX_TURNS: u32 = 300_000;
+
+/// How deep the analysis may go, which is what it needs of a stack.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// Statements and expressions inside each other in the text.
+    pub(super) nesting: u32,
+    /// Expressions inside each other, over all calls.
+    pub(super) depth: u32,
+}
+
+impl Room {
+    /// As deep as is ever followed.
+    pub(super) const ALL: Self = Self { nesting: 120, depth: 900 };
+    /// What the stack of any thread has room for. Most files stay within it. Without optimisation each step takes several times as much.
+    pub(super) const LITTLE: Self =
+        if cfg!(debug_assertions) { Self { nesting: 12, depth: 24 } } else { Self { nesting: 40, depth: 100 } };
+}
 
 /// How a block ended.
 pub(super) enum Flow {
@@ -65,7 +80,7 @@ pub(super) enum Flow {
 
 #[derive(Default)]
 pub(super) struct Frame {
-    pub(super) vars: BTreeMap<Sym, Val>,
+    pub(super) vars: ByNumber<Sym, Val>,
     pub(super) globals: BTreeSet<Sym>,
     pub(super) this: Option<Sym>,
     /// What may be returned on ways that the walk did not end with.
@@ -85,24 +100,27 @@ pub(super) struct Layer {
 
 pub(super) struct Interp<'a> {
     pub(super) limits: &'a Limits,
+    pub(super) room: Room,
+    /// There was less room than the text needs: what was found out is nothing.
+    pub(super) is_too_deep: bool,
     pub(super) names: Names,
     pub(super) units: Vec<Rc<Unit>>,
     pub(super) unit_layers: Vec<u16>,
     pub(super) visited: Vec<Vec<bool>>,
     pub(super) frames: Vec<Frame>,
-    pub(super) funcs: HashMap<Sym, (usize, usize)>,
-    pub(super) methods: HashMap<(Sym, Sym), (usize, usize)>,
-    pub(super) by_method: HashMap<Sym, Vec<(usize, usize)>>,
-    pub(super) parents: HashMap<Sym, Option<Sym>>,
-    pub(super) traits: HashMap<Sym, Vec<Sym>>,
+    pub(super) funcs: ByNumber<Sym, (usize, usize)>,
+    pub(super) methods: ByNumber<(Sym, Sym), (usize, usize)>,
+    pub(super) by_method: ByNumber<Sym, Vec<(usize, usize)>>,
+    pub(super) parents: ByNumber<Sym, Option<Sym>>,
+    pub(super) traits: ByNumber<Sym, Vec<Sym>>,
     /// Variables of the file that something but an assignment sets.
-    pub(super) assigned: HashSet<Sym>,
-    pub(super) props: HashMap<Sym, Val>,
-    pub(super) consts: HashMap<Sym, Val>,
-    pub(super) walks: HashMap<(usize, usize), u32>,
+    pub(super) assigned: Numbers<Sym>,
+    pub(super) props: ByNumber<Sym, Val>,
+    pub(super) consts: ByNumber<Sym, Val>,
+    pub(super) walks: ByNumber<(usize, usize), u32>,
     /// Functions of the sample that made a text of constants: worth walking again and again.
-    pub(super) decoders: HashSet<(usize, usize)>,
-    pub(super) summaries: HashMap<(usize, usize), Val>,
+    pub(super) decoders: Numbers<(usize, usize)>,
+    pub(super) summaries: ByNumber<(usize, usize), Val>,
     pub(super) active: Vec<(usize, usize)>,
     pub(super) checked: Vec<(Sym, Option<Vec<u8>>)>,
     pub(super) fuel: u64,
@@ -134,29 +152,31 @@ pub(super) struct At<'u> {
 }
 
 impl<'a> Interp<'a> {
-    pub(super) fn new(limits: &'a Limits, text: &[u8]) -> Self {
+    pub(super) fn new(limits: &'a Limits, room: Room, text: &[u8]) -> Self {
         let mut names = Names::default();
         for name in KNOWN {
             names.intern(name);
         }
         Self {
             limits,
+            room,
+            is_too_deep: false,
             names,
             units: Vec::new(),
             unit_layers: Vec::new(),
             visited: Vec::new(),
             frames: vec![Frame::default()],
-            funcs: HashMap::new(),
-            methods: HashMap::new(),
-            by_method: HashMap::new(),
-            parents: HashMap::new(),
-            traits: HashMap::new(),
-            assigned: HashSet::new(),
-            props: HashMap::new(),
-            consts: HashMap::new(),
-            walks: HashMap::new(),
-            decoders: HashSet::new(),
-            summaries: HashMap::new(),
+            funcs: ByNumber::default(),
+            methods: ByNumber::default(),
+            by_method: ByNumber::default(),
+            parents: ByNumber::default(),
+            traits: ByNumber::default(),
+            assigned: Numbers::default(),
+            props: ByNumber::default(),
+            consts: ByNumber::default(),
+            walks: ByNumber::default(),
+            decoders: Numbers::default(),
+            summaries: ByNumber::default(),
             active: Vec::new(),
             checked: Vec::new(),
             fuel: limits.fuel,
@@ -180,9 +200,12 @@ impl<'a> Interp<'a> {
     /// Parses a text and makes its functions and classes known; gives its number.
     pub(super) fn load(&mut self, text: &[u8], in_php: bool, layer: u16) -> usize {
         self.spend(text.len() as u64 / 16);
-        let unit = parser::parse(text, in_php, &mut self.names, self.limits.max_tokens);
+        let unit = parser::parse(text, in_php, &mut self.names, (self.limits.max_tokens, self.room.nesting));
         let number = self.units.len();
         self.is_cut |= unit.cut;
+        if unit.too_deep {
+            self.give_up();
+        }
         for (at, func) in unit.funcs.iter().enumerate() {
             if !func.named {
                 continue;
@@ -245,6 +268,24 @@ impl<'a> Interp<'a> {
         self.fuel > 0
     }
 
+    /// Says whether the walk may go one level down, and takes it.
+    pub(super) fn descend(&mut self) -> bool {
+        if self.depth > self.room.depth {
+            self.give_up();
+            return false;
+        }
+        self.depth += 1;
+        true
+    }
+
+    /// There is not room enough. Where there could not be more, that is a limit like others.
+    fn give_up(&mut self) {
+        if self.room.depth < Room::ALL.depth {
+            self.is_too_deep = true;
+            self.fuel = 0;
+        }
+    }
+
     pub(super) fn place(&self, at: At<'_>, id: Id) -> (u32, u16) {
         (at.unit.line(id), self.unit_layers.get(at.number).copied().unwrap_or(0))
     }
@@ -298,8 +339,9 @@ impl<'a> Interp<'a> {
             self.is_cut |= !is_known;
             return Val::unknown();
         }
-        if depth > self.limits.max_layer_depth || self.depth > MAX_DEPTH / 2 {
+        if depth > self.limits.max_layer_depth || self.depth > self.room.depth / 2 {
             self.is_cut = true;
+            self.give_up();
             return Val::unknown();
         }
         self.layers.push(Layer { text: Rc::clone(text), line, depth, is_hidden });

@@ -3,12 +3,18 @@
 //! Nodes lie in vectors and name each other by number, so that dropping a tree never recurses; every node knows its depth, which the parser
 //! bounds, so that walking one cannot overflow the stack.
 
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::HashMap;
 use std::rc::Rc;
 
 /// An interned name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Sym(pub(super) u32);
+
+/// By names of one analysis, or other numbers that it gives out itself: no sample can choose them, so a fast hash will do.
+pub(super) type ByNumber<K, V> = FxHashMap<K, V>;
+/// A set of such numbers.
+pub(super) type Numbers<K> = FxHashSet<K>;
 
 /// The names of one analysis.
 #[derive(Debug, Default)]
@@ -223,6 +229,8 @@ pub(super) struct Unit {
     pub(super) body: Block,
     /// Something was too deep or too much to be kept.
     pub(super) cut: bool,
+    /// What is nested deeper than was allowed was left out.
+    pub(super) too_deep: bool,
     /// The text names other files of its project, other namespaces or foreign classes.
     pub(super) foreign: u32,
     pub(super) gotos: u32,
@@ -242,5 +250,76 @@ impl Unit {
 
     pub(super) fn line(&self, id: Id) -> u32 {
         self.exprs.get(id as usize).map_or(0, |node| node.1)
+    }
+}
+
+/// Calls `see` with each direct part of an expression.
+pub(super) fn for_each_child(expr: &Expr, mut see: impl FnMut(Id)) {
+    let name = |name: &Name, see: &mut dyn FnMut(Id)| {
+        if let Name::Dynamic(id) = name {
+            see(*id);
+        }
+    };
+    match expr {
+        Expr::Unknown
+        | Expr::Str { .. }
+        | Expr::Int(_)
+        | Expr::Float(_)
+        | Expr::Const(_)
+        | Expr::Var(_)
+        | Expr::Closure(_)
+        | Expr::Exit(None) => {}
+        Expr::VarVar(a)
+        | Expr::ClassConst(a, _)
+        | Expr::Unary(_, a)
+        | Expr::Cast(_, a)
+        | Expr::Include(a)
+        | Expr::Eval(a)
+        | Expr::Exit(Some(a))
+        | Expr::Print(a)
+        | Expr::Empty(a)
+        | Expr::Shell(a)
+        | Expr::Through(a)
+        | Expr::Step { target: a, .. } => see(*a),
+        Expr::Concat(parts) | Expr::Isset(parts) => parts.iter().for_each(|&part| see(part)),
+        Expr::Array(items) => {
+            for item in items {
+                item.key.into_iter().for_each(&mut see);
+                see(item.value);
+            }
+        }
+        Expr::Index(a, b) => {
+            see(*a);
+            b.iter().copied().for_each(&mut see);
+        }
+        Expr::Prop(a, b) | Expr::StaticProp(a, b) => {
+            see(*a);
+            name(b, &mut see);
+        }
+        Expr::Call(a, args) | Expr::New(a, args) => {
+            see(*a);
+            args.iter().map(|arg| arg.value).for_each(&mut see);
+        }
+        Expr::Method(a, b, args) | Expr::Static(a, b, args) => {
+            see(*a);
+            name(b, &mut see);
+            args.iter().map(|arg| arg.value).for_each(&mut see);
+        }
+        Expr::Binary(_, a, b) | Expr::Assign(a, _, b) | Expr::AssignRef(a, b) => {
+            see(*a);
+            see(*b);
+        }
+        Expr::Ternary(a, b, c) => {
+            see(*a);
+            b.iter().copied().for_each(&mut see);
+            see(*c);
+        }
+        Expr::Match(a, arms) => {
+            see(*a);
+            for (tests, value) in arms {
+                tests.iter().copied().for_each(&mut see);
+                see(*value);
+            }
+        }
     }
 }

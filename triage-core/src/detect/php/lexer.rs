@@ -79,6 +79,20 @@ pub(super) fn lex(src: &[u8], start: usize, in_php: bool, max_tokens: usize) -> 
     lexer.out
 }
 
+/// Lexes a file until `is_enough` says so of the tokens up to there, and whether it did; a text of too many tokens is always enough.
+pub(super) fn lex_until(src: &[u8], max_tokens: usize, mut is_enough: impl FnMut(&[Token]) -> bool) -> bool {
+    let mut lexer = Lexer { src, pos: 0, line: 1, out: Lexed::default(), max_tokens };
+    lexer.html();
+    while lexer.pos < src.len() {
+        let before = lexer.out.tokens.len();
+        lexer.token();
+        if lexer.out.cut || (lexer.out.tokens.len() > before && is_enough(&lexer.out.tokens)) {
+            return true;
+        }
+    }
+    false
+}
+
 struct Lexer<'a> {
     src: &'a [u8],
     pos: usize,
@@ -256,14 +270,10 @@ impl Lexer<'_> {
 
     fn line_comment(&mut self) {
         let rest = self.rest();
-        let mut end = rest.len();
-        for (at, pair) in rest.windows(2).enumerate() {
-            if pair.first() == Some(&b'\n') || pair.first() == Some(&b'\r') || pair == b"?>" {
-                end = at;
-                break;
-            }
-        }
-        self.skip_to(self.pos + end);
+        let mut ends = memchr::memchr3_iter(b'\n', b'\r', b'?', rest);
+        let end = ends.find(|&at| rest.get(at) != Some(&b'?') || rest.get(at + 1) == Some(&b'>'));
+        // The last byte of all ends nothing.
+        self.skip_to(self.pos + end.filter(|&at| at + 1 < rest.len()).unwrap_or(rest.len()));
     }
 
     /// `#[…]`: passed over where it ends on its line, else taken for a comment as old PHP does.
@@ -421,7 +431,10 @@ impl Lexer<'_> {
             b"==", b"!=", b"<>", b"<=", b">=", b"&&", b"||", b"??", b"+=", b"-=", b"*=", b"/=", b".=", b"%=", b"&=",
             b"|=", b"^=", b"<<", b">>", b"**",
         ];
-        let width = LONG.iter().find(|op| self.rest().starts_with(op)).map_or(1, |op| op.len());
+        let may_go_on =
+            matches!(self.at(1), b'=' | b'>' | b'<' | b'-' | b'+' | b':' | b'&' | b'|' | b'?' | b'*' | b'.');
+        let long = LONG.iter().filter(|_| may_go_on).find(|op| self.rest().starts_with(op));
+        let width = long.map_or(1, |op| op.len());
         self.count(width, 0);
         self.emit(Tok::Op, self.pos + width);
     }
@@ -429,14 +442,6 @@ impl Lexer<'_> {
 
 /// Where `needle` stands at or behind `from`.
 pub(super) fn find(text: &[u8], from: usize, needle: &[u8]) -> Option<usize> {
-    let first = *needle.first()?;
-    let mut at = from;
-    loop {
-        let rest = text.get(at..)?;
-        at += rest.iter().position(|&b| b == first)?;
-        if text.get(at..)?.starts_with(needle) {
-            return Some(at);
-        }
-        at += 1;
-    }
+    needle.first()?;
+    Some(from + memchr::memmem::find(text.get(from..)?, needle)?)
 }

@@ -182,3 +182,32 @@ fn a_placeholder_that_is_written_is_no_hidden_code() {
     passes("file_put_contents('/tmp/a.php', base64_decode('PD9waHAKLy8gbm90aGluZwpyZXR1cm4gZmFsc2U7Cg=='));");
     hits("TR-PHP-0306", "file_put_contents('/tmp/a.php', base64_decode('PD9waHAgZXZhbCgkeCk7'));");
 }
+
+#[test]
+fn a_loop_that_gets_nowhere_does_not_hide_what_follows() {
+    // Nothing that is known changes what these test: turned until the fuel is gone, nothing of what stands behind them would be seen.
+    for looping in [
+        "class A { public $stop = false; function a() { while (!$this->stop) { foreach ($this->b() as $x) { $this->c($x); } } } }
+         $a = new A; $a->a();",
+        "function a() { return false; } while (!a()) { usleep(9); }",
+        "$on = true; do { $x = b($x); if (c($x)) { $y = 'a'; } else { $y = 'b'; } } while ($on);",
+        "while (true) { while (true) { if (a()) { break; } $b = 'b'; } $b = 'c'; }",
+    ] {
+        let code = format!("{looping} system($_GET['c']);");
+        hits("TR-PHP-0101", &code);
+    }
+}
+
+#[test]
+fn a_long_loop_is_turned_to_its_end() {
+    let numbers: Vec<String> =
+        "/* a comment that makes the text long enough for many turns of a loop */ system($_GET['c']);"
+            .bytes()
+            .map(|b| (b ^ 7).to_string())
+            .collect();
+    let code = format!(
+        "$n = explode(',', '{}'); $o = ''; for ($i = 0; $i < count($n); $i++) {{ $o .= chr($n[$i] ^ 7); }} eval($o);",
+        numbers.join(",")
+    );
+    hits("TR-PHP-0101", &code);
+}

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! It touches nothing but the bytes it is given. Nothing of the sample is executed: its own functions are walked by a small evaluator that
-//! has no files, no network and no callbacks, and every step of which costs fuel. It runs on a stack of its own whose depth is bounded.
+//! has no files, no network and no callbacks, and every step of which costs fuel. Its depth is bounded; what is deeper than the stack of any thread
+//! allows runs on one of its own.
 #![allow(
     clippy::too_many_lines,
     clippy::match_same_arms,
@@ -41,8 +42,10 @@ mod mechanism_tests;
 mod operator;
 mod parser;
 mod pattern;
+mod plain;
 mod primary;
 mod profile;
+mod progress;
 mod rule;
 mod sink;
 mod statement;
@@ -57,6 +60,7 @@ mod verdict;
 pub(super) use detector::CUT;
 pub use detector::PhpDetector;
 
+use interp::{Interp, Room};
 use std::rc::Rc;
 
 /// What one analysis may cost.
@@ -107,22 +111,30 @@ struct Layer {
     is_hidden: bool,
 }
 
-/// The stack of the walk. Its depth is bounded at [`interp`]'s limit; this is several times what that needs in a debug build.
+/// The stack of a deep walk: several times what [`Room::ALL`] needs in a debug build.
 const STACK: usize = 256 * 1024 * 1024;
 
 /// Analyses a file. `None` when the thread for it could not be started, or failed.
 fn analyse(content: &[u8], limits: &Limits) -> Option<Analysis> {
+    // A thread for each file would cost more than the analysis of most.
+    if let Some(analysis) = walk(content, limits, Room::LITTLE) {
+        return Some(analysis);
+    }
     std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().name("php".into()).stack_size(STACK);
-        builder.spawn_scoped(scope, || walk(content, limits)).ok()?.join().ok()
+        builder.spawn_scoped(scope, || walk(content, limits, Room::ALL)).ok()?.join().ok()?
     })
 }
 
-fn walk(content: &[u8], limits: &Limits) -> Analysis {
+/// None where there is not room enough.
+fn walk(content: &[u8], limits: &Limits, room: Room) -> Option<Analysis> {
     let text = content.get(..content.len().min(limits.max_bytes)).unwrap_or(content);
-    let mut interp = interp::Interp::new(limits, text);
+    let mut interp = Interp::new(limits, room, text);
     let unit = interp.load(text, false, 0);
     interp.run(unit);
+    if interp.is_too_deep {
+        return None;
+    }
     let mut hits = verdict::weigh(&mut interp, text);
     hits.sort_by_key(|hit| (std::cmp::Reverse((hit.severity, hit.confidence)), hit.rule.id));
     let layers = interp.layers.iter().map(|layer| Layer {
@@ -132,5 +144,5 @@ fn walk(content: &[u8], limits: &Limits) -> Analysis {
         is_hidden: layer.is_hidden,
     });
     let is_cut = interp.is_cut || text.len() < content.len();
-    Analysis { layers: layers.collect(), hits, is_cut }
+    Some(Analysis { layers: layers.collect(), hits, is_cut })
 }

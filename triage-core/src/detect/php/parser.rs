@@ -4,11 +4,10 @@
 //! bounds its own recursion and the depth of what it makes, so that no nesting can overflow a stack. Every turn of every loop takes a
 //! token, so the work is linear in them.
 
-use super::ir::{Block, Expr, Id, Names, Stmt, Sym, Unit};
+use super::interp::Room;
+use super::ir::{Block, Expr, Id, Names, Stmt, Sym, Unit, for_each_child};
 use super::lexer::{Tok, Token, lex};
 
-/// Nesting of statements and expressions that is followed.
-const MAX_NESTING: u32 = 120;
 /// Depth of a tree that is kept. What is deeper is judged for itself, and unknown to what stands around it.
 const MAX_DEPTH: u16 = 200;
 
@@ -19,13 +18,15 @@ pub(super) struct Parser<'a> {
     pub(super) unit: Unit,
     pub(super) names: &'a mut Names,
     pub(super) nesting: u32,
+    pub(super) max_nesting: u32,
     pub(super) class: Option<Sym>,
     /// Parts that were too deep for their tree; they become statements of their own.
     pub(super) loose: Vec<Id>,
 }
 
-/// Parses `src`; `in_php` says whether it begins as PHP.
-pub(super) fn parse(src: &[u8], in_php: bool, names: &mut Names, max_tokens: usize) -> Unit {
+/// Parses `src`; `in_php` says whether it begins as PHP. The last are the tokens that are taken, and the statements and expressions inside each other
+/// that are followed.
+pub(super) fn parse(src: &[u8], in_php: bool, names: &mut Names, (max_tokens, max_nesting): (usize, u32)) -> Unit {
     let lexed = lex(src, 0, in_php, max_tokens);
     let unit = Unit {
         cut: lexed.cut,
@@ -36,8 +37,17 @@ pub(super) fn parse(src: &[u8], in_php: bool, names: &mut Names, max_tokens: usi
         words: lexed.words,
         ..Unit::default()
     };
-    let mut parser =
-        Parser { src, tokens: lexed.tokens, at: 0, unit, names, nesting: 0, class: None, loose: Vec::new() };
+    let mut parser = Parser {
+        src,
+        tokens: lexed.tokens,
+        at: 0,
+        unit,
+        names,
+        nesting: 0,
+        max_nesting,
+        class: None,
+        loose: Vec::new(),
+    };
     let mut body = Block::new();
     while parser.tok() != Tok::Eof {
         let before = parser.at;
@@ -116,12 +126,15 @@ impl Parser<'_> {
     }
 
     pub(super) fn add(&mut self, expr: Expr, line: u32) -> Id {
-        let mut children = Vec::new();
-        for_each_child(&expr, |child| children.push(child));
         let depth_of = |unit: &Unit, id: Id| unit.depths.get(id as usize).copied().unwrap_or(0);
-        let deepest = children.iter().map(|&child| depth_of(&self.unit, child)).max().unwrap_or(0);
+        let mut deepest = 0;
+        for_each_child(&expr, |child| deepest = deepest.max(depth_of(&self.unit, child)));
         let (expr, depth) = if deepest >= MAX_DEPTH {
-            self.loose.extend(children.into_iter().filter(|&child| depth_of(&self.unit, child) > 1));
+            for_each_child(&expr, |child| {
+                if depth_of(&self.unit, child) > 1 {
+                    self.loose.push(child);
+                }
+            });
             self.unit.cut = true;
             (Expr::Unknown, 0)
         } else {
@@ -141,9 +154,11 @@ impl Parser<'_> {
 
     /// Says whether there is room for one more level, and takes it.
     pub(super) fn enter(&mut self) -> bool {
-        if self.nesting >= MAX_NESTING {
+        if self.nesting >= self.max_nesting {
             self.unit.cut = true;
-            self.at += 1;
+            self.unit.too_deep = true;
+            // With less than all the room, what is made is thrown away: that can be had at once.
+            self.at = if self.max_nesting < Room::ALL.nesting { self.tokens.len() } else { self.at + 1 };
             return false;
         }
         self.nesting += 1;
@@ -574,77 +589,5 @@ impl Parser<'_> {
             others.push(self.body(&[]));
         }
         Stmt::Try(body, others)
-    }
-}
-
-/// Calls `see` with each direct part of an expression.
-pub(super) fn for_each_child(expr: &Expr, mut see: impl FnMut(Id)) {
-    use super::ir::Name;
-    let name = |name: &Name, see: &mut dyn FnMut(Id)| {
-        if let Name::Dynamic(id) = name {
-            see(*id);
-        }
-    };
-    match expr {
-        Expr::Unknown
-        | Expr::Str { .. }
-        | Expr::Int(_)
-        | Expr::Float(_)
-        | Expr::Const(_)
-        | Expr::Var(_)
-        | Expr::Closure(_)
-        | Expr::Exit(None) => {}
-        Expr::VarVar(a)
-        | Expr::ClassConst(a, _)
-        | Expr::Unary(_, a)
-        | Expr::Cast(_, a)
-        | Expr::Include(a)
-        | Expr::Eval(a)
-        | Expr::Exit(Some(a))
-        | Expr::Print(a)
-        | Expr::Empty(a)
-        | Expr::Shell(a)
-        | Expr::Through(a)
-        | Expr::Step { target: a, .. } => see(*a),
-        Expr::Concat(parts) | Expr::Isset(parts) => parts.iter().for_each(|&part| see(part)),
-        Expr::Array(items) => {
-            for item in items {
-                item.key.into_iter().for_each(&mut see);
-                see(item.value);
-            }
-        }
-        Expr::Index(a, b) => {
-            see(*a);
-            b.iter().copied().for_each(&mut see);
-        }
-        Expr::Prop(a, b) | Expr::StaticProp(a, b) => {
-            see(*a);
-            name(b, &mut see);
-        }
-        Expr::Call(a, args) | Expr::New(a, args) => {
-            see(*a);
-            args.iter().map(|arg| arg.value).for_each(&mut see);
-        }
-        Expr::Method(a, b, args) | Expr::Static(a, b, args) => {
-            see(*a);
-            name(b, &mut see);
-            args.iter().map(|arg| arg.value).for_each(&mut see);
-        }
-        Expr::Binary(_, a, b) | Expr::Assign(a, _, b) | Expr::AssignRef(a, b) => {
-            see(*a);
-            see(*b);
-        }
-        Expr::Ternary(a, b, c) => {
-            see(*a);
-            b.iter().copied().for_each(&mut see);
-            see(*c);
-        }
-        Expr::Match(a, arms) => {
-            see(*a);
-            for (tests, value) in arms {
-                tests.iter().copied().for_each(&mut see);
-                see(*value);
-            }
-        }
     }
 }

@@ -338,6 +338,7 @@ impl Parser<'_> {
             unit: std::mem::take(&mut self.unit),
             names: &mut *self.names,
             nesting: self.nesting,
+            max_nesting: self.max_nesting,
             class: self.class,
             loose: std::mem::take(&mut self.loose),
         };

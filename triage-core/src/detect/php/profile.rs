@@ -6,6 +6,7 @@
 use super::function_table;
 use super::ir::Sym;
 use super::value::{Val, flag, from};
+use rustc_hash::FxHashSet;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::OnceLock;
 
@@ -68,8 +69,8 @@ pub(super) struct Profile {
     pub(super) hidden_calls: u32,
 }
 
-fn own_functions() -> &'static HashSet<&'static [u8]> {
-    static NAMES: OnceLock<HashSet<&'static [u8]>> = OnceLock::new();
+fn own_functions() -> &'static FxHashSet<&'static [u8]> {
+    static NAMES: OnceLock<FxHashSet<&'static [u8]>> = OnceLock::new();
     NAMES.get_or_init(|| include_str!("functions.txt").lines().map(str::as_bytes).collect())
 }
 

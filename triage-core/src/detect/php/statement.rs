@@ -2,9 +2,10 @@
 
 use super::builtin;
 use super::guard::root;
-use super::interp::{At, Flow, Interp, MAX_DEPTH, MAX_TURNS};
+use super::interp::{At, Flow, Interp, MAX_TURNS};
 use super::ir::{Block, Expr, Id, Stmt};
 use super::operator::loose_equal;
+use super::progress::Progress;
 use super::value::{K, Val, flag};
 use std::rc::Rc;
 
@@ -57,15 +58,13 @@ impl Interp<'_> {
     }
 
     pub(super) fn stmt(&mut self, at: At<'_>, number: u32) -> Flow {
-        if !self.spend(1) || self.depth > MAX_DEPTH {
+        if !self.spend(1) || !self.descend() {
             return Flow::Next;
         }
         if let Some(slot) = self.visited.get_mut(at.number).and_then(|all| all.get_mut(number as usize)) {
             *slot = true;
         }
-        let Some((stmt, _)) = at.unit.stmts.get(number as usize) else { return Flow::Next };
-        self.depth += 1;
-        let flow = self.stmt_inner(at, stmt);
+        let flow = at.unit.stmts.get(number as usize).map_or(Flow::Next, |(stmt, _)| self.stmt_inner(at, stmt));
         self.depth -= 1;
         flow
     }
@@ -256,6 +255,7 @@ impl Interp<'_> {
         // `while (true)` turns until something inside ends it; where nothing known does, a thousand turns say no more than three.
         let endless = conditions.iter().all(|&id| matches!(at.unit.expr(id), Expr::Const(_) | Expr::Int(_)));
         let most = if endless { 1_000 } else { MAX_TURNS };
+        let mut progress = Progress::default();
         loop {
             if !first {
                 let mut truth = if conditions.is_empty() { Some(true) } else { None };
@@ -269,7 +269,11 @@ impl Interp<'_> {
                         }
                         return Flow::Next;
                     }
-                    Some(true) if turns < most && self.fuel > 0 && (turns < 3 || !conditions.is_empty()) => {}
+                    Some(true)
+                        if turns < most
+                            && self.fuel > 0
+                            && (turns < 3 || !conditions.is_empty())
+                            && !progress.has_ended(self, turns) => {}
                     _ => return self.unknown_loop(at, conditions, steps, body),
                 }
             }

@@ -1,9 +1,8 @@
 //! Variables, elements, properties, and what the request puts into them.
 
 use super::interp::{At, Frame, GLOBALS, Interp, OWN_PATH, SERVER, THIS, show};
-use super::ir::{Expr, Id, Name, Names, Stmt, Sym, Unit};
+use super::ir::{Expr, Id, Name, Names, Numbers, Stmt, Sym, Unit};
 use super::value::{Arr, K, Taint, Val, flag, from, made};
-use std::collections::HashSet;
 use std::rc::Rc;
 
 impl Interp<'_> {
@@ -396,9 +395,9 @@ pub(super) fn is_input(name: Sym) -> bool {
 }
 
 /// The variables that may be set without an assignment: looped over, or given to a call, which may set them.
-pub(super) fn assigned(unit: &Unit, names: &Names) -> HashSet<Sym> {
+pub(super) fn assigned(unit: &Unit, names: &Names) -> Numbers<Sym> {
     let mut targets: Vec<Id> = Vec::new();
-    let mut found = HashSet::new();
+    let mut found = Numbers::default();
     for (expr, _) in &unit.exprs {
         match expr {
             Expr::AssignRef(a, b) => targets.extend([*a, *b]),

@@ -127,12 +127,16 @@ impl YaraDetector {
             report.gaps.push(gap(GapReason::LimitReached, "the time for one file was up before YARA".to_owned()));
             return report;
         }
+        let is_list = is_list(file.path);
         let outcome = self.with_scanner(|scanner| {
             scanner.set_timeout(left);
-            describe(scanner, file.path, file.meta, bytes);
+            describe(scanner, file.path, bytes);
+            if self.shared.rules.place_matters() {
+                describe_place(scanner, file.path, file.meta, bytes);
+            }
             // Of a list every matching line is wanted; of anything else, that it matches.
-            scanner.fast_scan(!is_list(file.path));
-            scanner.scan(bytes).map(|results| findings(results.matching_rules(), file, bytes))
+            scanner.fast_scan(!is_list);
+            scanner.scan(bytes).map(|results| findings(results.matching_rules(), file, bytes, is_list))
         });
         match outcome {
             Some(Ok(findings)) => report.findings = findings,
@@ -194,27 +198,30 @@ impl Detector for YaraDetector {
     }
 }
 
-/// Sets the externals that rules may ask for, see [`RuleSet::compile`].
-fn describe(scanner: &mut Scanner<'_>, path: &EvidencePath, meta: &FileMeta, content: &[u8]) {
+/// Sets the externals that our own rules ask for, see [`RuleSet::compile`].
+fn describe(scanner: &mut Scanner<'_>, path: &EvidencePath, content: &[u8]) {
+    // These fail only for a name that was not defined when the rules were compiled; then no rule asks for it.
+    let _ = scanner.set_global("triage_place", place::words(path).to_string().as_bytes());
+    let Shape { blob, calls } = Shape::of(content);
+    for (name, value) in [("triage_blob", blob), ("triage_calls", calls)] {
+        let _ = scanner.set_global(name, i64::try_from(value).unwrap_or(i64::MAX));
+    }
+}
+
+/// Sets the externals that rules of others ask for.
+fn describe_place(scanner: &mut Scanner<'_>, path: &EvidencePath, meta: &FileMeta, content: &[u8]) {
     let folder = path.parent().unwrap_or_else(EvidencePath::root);
     let extension = path.extension().map_or_else(Vec::new, |name| [b".", name].concat().to_ascii_lowercase());
     let owner = if meta.uid == 0 { "root".to_owned() } else { meta.uid.to_string() };
-    let place = place::words(path).to_string();
-    let values: [(&str, &[u8]); 6] = [
+    let values: [(&str, &[u8]); 5] = [
         ("filename", path.file_name()),
         ("filepath", folder.as_bytes()),
         ("extension", &extension),
         ("filetype", file_type(content).as_bytes()),
         ("owner", owner.as_bytes()),
-        ("triage_place", place.as_bytes()),
     ];
     for (name, value) in values {
-        // Fails only for a name that was not defined when the rules were compiled; then no rule asks for it.
         let _ = scanner.set_global(name, value);
-    }
-    let Shape { blob, calls } = Shape::of(content);
-    for (name, value) in [("triage_blob", blob), ("triage_calls", calls)] {
-        let _ = scanner.set_global(name, i64::try_from(value).unwrap_or(i64::MAX));
     }
 }
 
@@ -233,8 +240,8 @@ fn file_type(content: &[u8]) -> &'static str {
     MAGIC.iter().find(|(magic, _)| content.starts_with(magic)).map_or("", |(_, name)| name)
 }
 
-fn findings(rules: MatchingRules<'_, '_>, file: &Swept<'_>, content: &[u8]) -> Vec<Finding> {
-    let most = if is_list(file.path) { LISTED_MATCHES } else { SHOWN_MATCHES };
+fn findings(rules: MatchingRules<'_, '_>, file: &Swept<'_>, content: &[u8], is_list: bool) -> Vec<Finding> {
+    let most = if is_list { LISTED_MATCHES } else { SHOWN_MATCHES };
     rules
         .flat_map(|rule| {
             let info = RuleInfo::of(&rule);
@@ -250,7 +257,11 @@ fn findings(rules: MatchingRules<'_, '_>, file: &Swept<'_>, content: &[u8]) -> V
 
 /// Files in which honest lines stand beside the intruder's.
 fn is_list(path: &EvidencePath) -> bool {
-    is_crontab(path) || is_startup_script(path) || Format::at(path) == Some(Format::AuthorizedKeys)
+    is_startup_script(path)
+        || matches!(
+            Format::at(path),
+            Some(Format::SystemCrontab | Format::UserCrontab | Format::Anacrontab | Format::AuthorizedKeys)
+        )
 }
 
 fn is_crontab(path: &EvidencePath) -> bool {
