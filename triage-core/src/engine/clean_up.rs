@@ -5,7 +5,7 @@
 
 use super::root::is_roots_alone;
 use super::{Scan, Target, check, is_blind};
-use crate::action::Action;
+use crate::action::{Action, LiveAction};
 use crate::journal::{Event, Run, RunId};
 use crate::model::{Evidence, Finding, FindingId, HostIdentity, TimeSource, Timestamp, Verdict};
 use crate::plan::Step;
@@ -61,8 +61,10 @@ fn finished(run: &Run) -> Option<Timestamp> {
 
 /// The steps that took something out which was found, and hold. What only sets the host up better says nothing of an intruder.
 fn taken_out(run: &Run) -> impl Iterator<Item = &Step> {
-    let is_set_up = |action: &Action| {
-        matches!(action, Action::SetOption { .. } | Action::SetMetadata { .. } | Action::SetFlags { .. })
+    let is_set_up = |action: &Action| match action {
+        Action::SetOption { .. } | Action::SetMetadata { .. } | Action::SetFlags { .. } => true,
+        Action::Live(live) => !matches!(live, LiveAction::KillProcess { .. }),
+        _ => false,
     };
     run.plan()
         .steps
