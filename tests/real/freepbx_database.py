@@ -60,8 +60,7 @@ CREATE TABLE `cel` (`id` int(11) NOT NULL AUTO_INCREMENT, `eventtype` varchar(30
 `appname` varchar(80) NOT NULL, `appdata` varchar(1024) NOT NULL, `amaflags` int(11) NOT NULL, `accountcode` varchar(20) NOT NULL,
 `uniqueid` varchar(32) NOT NULL, `linkedid` varchar(32) NOT NULL, `peer` varchar(255) NOT NULL, `userdeftype` varchar(255) NOT NULL,
 `extra` varchar(512) NOT NULL, PRIMARY KEY (`id`), KEY `uniqueid_index` (`uniqueid`), KEY `linkedid_index` (`linkedid`),
-KEY `context_index` (`context`)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
-"""
+KEY `context_index` (`context`)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"""
 KVSTORE = """(`key` char(255) NOT NULL, `val` varchar(4096) DEFAULT NULL, `type` char(16) DEFAULT NULL, `id` char(255) DEFAULT NULL,
 UNIQUE KEY `uniqueindex` (`key`(190),`id`(190)), KEY `keyindex` (`key`(190)), KEY `idindex` (`id`(190))) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"""
 EXTENSIONS = [(str(100 + number), name) for number, name in enumerate(
@@ -84,7 +83,7 @@ def name(text: str) -> str:
 def insert(table: str, columns: list[str], rows: list[tuple]) -> str:
     listed = ", ".join(map(name, columns))
     values = ",\n".join("(" + ", ".join(map(quoted, row)) + ")" for row in rows)
-    return f"INSERT INTO {name(table)} ({listed}) VALUES\n{values};\n"
+    return f"INSERT INTO {name(table)} ({listed}) VALUES\n{values}"
 
 
 def column(field: ElementTree.Element) -> str:
@@ -117,7 +116,7 @@ def table(element: ElementTree.Element) -> str:
         words = {"unique": "UNIQUE KEY", "fulltext": "FULLTEXT KEY"}.get(key.get("type"), "KEY")
         columns = [column.get("name") for column in key.findall("column")]
         parts.append(f"{words} {name(key.get('name'))} ({', '.join(map(part, columns))})")
-    return f"CREATE TABLE IF NOT EXISTS {name(element.get('name'))} ({', '.join(parts)}) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4;\n"
+    return f"CREATE TABLE IF NOT EXISTS {name(element.get('name'))} ({', '.join(parts)}) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4"
 
 
 def tables(folder: Path) -> list[str]:
@@ -181,8 +180,8 @@ def contents(modules: dict[str, Path], kept: dict[str, int]) -> Iterator[str]:
     yield insert("cronmanager", ["module", "id", "time", "freq", "lasttime", "command"],
                  [("module_admin", "UPDATES", "16", 24, 1767225600, "/var/lib/asterisk/bin/module_admin listonline")])
     for store in ["FreePBX", *[f"FreePBX_modules_{module.capitalize()}" for module in modules if module in ("core", "firewall", "filestore", "backup", "sipsettings", "dashboard", "userman")]]:
-        yield f"CREATE TABLE IF NOT EXISTS {name('kvstore_' + store)} {KVSTORE};\n"
-    yield "CREATE TABLE IF NOT EXISTS `kvblobstore` (`uuid` char(36) NOT NULL, `type` char(32) DEFAULT NULL, `content` longblob, PRIMARY KEY (`uuid`)) ENGINE=InnoDB;\n"
+        yield f"CREATE TABLE IF NOT EXISTS {name('kvstore_' + store)} {KVSTORE}"
+    yield "CREATE TABLE IF NOT EXISTS `kvblobstore` (`uuid` char(36) NOT NULL, `type` char(32) DEFAULT NULL, `content` longblob, PRIMARY KEY (`uuid`)) ENGINE=InnoDB"
     if "sipsettings" in modules:
         yield insert("kvstore_FreePBX_modules_Sipsettings", ["key", "val", "type", "id"],
                      [("externip", "203.0.113.10", None, "noid"), ("localnets", '[{"net":"192.168.10.0","mask":"24"}]', "json-arr", "noid"), ("rtpstart", "10000", None, "noid"), ("allowguest", "no", None, "noid")])
