@@ -20,6 +20,7 @@ ROWS = [
     ("1.2.2 beacon in cronmanager", "INSERT INTO cronmanager (module,id,time,freq,lasttime,command) VALUES ('x','11','1',1,0,'bash /var/lib/asterisk/bin/zen2')", "zen2", "TR-DB-0023", "critical", "confirmed"),
     ("1.2.2 module folder's row", "INSERT INTO modules (modulename,version,enabled) VALUES ('phones','1',1)", "phones", "TR-DB-0030", "high", "strong"),
     ("1.2.1 name of the campaign in the User Manager", "INSERT INTO userman_users (auth,username,default_extension) VALUES ('1','svc_freepbx','none')", "svc_freepbx", "TR-DB-0010", "high", "strong"),
+    ("1.2.1 endpoint's row without its module", "INSERT INTO modules (modulename,version,enabled) VALUES ('endpoint','17.0.8',1)", "endpoint", "TR-DB-0031", "medium", "weak"),
     ("1.3 AUTHTYPE", "UPDATE freepbx_settings SET value='webserver' WHERE keyword='AUTHTYPE'", "AUTHTYPE", "TR-DB-0076", "high", "strong"),
     ("1.5 admindashboard", "INSERT INTO modules (modulename,version,enabled) VALUES ('admindashboard','1',1)", "admindashboard", "TR-DB-0030", "high", "strong"),
     ("1.6 credentials of every installation", "INSERT INTO userman_users (auth,username,default_extension) VALUES ('1','FreePBXUCPTemplateCreator','none')", "FreePBXUCPTemplateCreator", "TR-DB-0012", "medium", "weak"),

@@ -1,8 +1,8 @@
 //! Lays the plants of the tests on a root, and tells as JSON lines what has to be found of each.
 //!
-//! usage: `freepbx_plants ROOT [NUMBER]`
+//! usage: `freepbx_plants ROOT [count | NUMBER]`
 //!
-//! Without a number all that stand together are laid; with one the plant that stands alone, which removes something first. The root must have been made
+//! Without a number all that stand together are laid; with one the plant that stands alone, which removes something first; `count` says how many of them there are. The root must have been made
 //! for this: it has a file `.made`.
 #![allow(clippy::print_stdout, clippy::disallowed_methods, missing_docs)]
 
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 fn main() -> io::Result<()> {
     let mut words = std::env::args_os().skip(1);
-    let usage = || Error::other("usage: freepbx_plants ROOT [NUMBER]");
+    let usage = || Error::other("usage: freepbx_plants ROOT [count | NUMBER]");
     let root = PathBuf::from(words.next().ok_or_else(usage)?);
     if root == Path::new("/") || !root.join(".made").exists() {
         return Err(Error::other("the root was not made for this"));
@@ -30,15 +30,23 @@ fn main() -> io::Result<()> {
         // Nothing is started: they are told so that what is left out is counted.
         return writeln!(io::stdout(), "{}", serde_json::json!({ "processes": PROCESSES.len(), "alone": ALONE.len() }));
     };
+    if number == "count" {
+        return writeln!(io::stdout(), "{}", serde_json::json!({ "alone": ALONE.len() }));
+    }
     let number: usize = number.to_str().and_then(|text| text.parse().ok()).ok_or_else(usage)?;
     let (removed, plant) = ALONE.get(number).ok_or_else(usage)?;
+    let mut has_removed = false;
     for path in *removed {
         let path = at(&root, path);
-        match fs::symlink_metadata(&path) {
-            Ok(meta) if meta.is_dir() => fs::remove_dir_all(path)?,
-            Ok(_) => fs::remove_file(path)?,
-            Err(_) => {}
-        }
+        has_removed |= match fs::symlink_metadata(&path) {
+            Ok(meta) if meta.is_dir() => fs::remove_dir_all(path).map(|()| true)?,
+            Ok(_) => fs::remove_file(path).map(|()| true)?,
+            Err(_) => false,
+        };
+    }
+    if !has_removed && plant.path.is_empty() {
+        // What this host never had cannot be missed on it.
+        return writeln!(io::stdout(), "{}", serde_json::json!({ "row": plant.row, "skipped": removed }));
     }
     if !plant.path.is_empty() {
         lay(&root, plant)?;
