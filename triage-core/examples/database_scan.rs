@@ -45,9 +45,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             match observation {
                 Observation::Record(record) => {
                     if matches!(*record, Record::Call(_)) {
-                        calls += 1
+                        calls += 1;
                     } else {
-                        others += 1
+                        others += 1;
                     }
                     if judged {
                         detectors.consider(&record);

@@ -113,7 +113,7 @@ mod tests {
                         _ => "record".to_owned(),
                     },
                     Observation::Gap(gap) => gap.detail,
-                    _ => "other".to_owned(),
+                    Observation::File(_) => "file".to_owned(),
                 });
                 ControlFlow::Continue(())
             },

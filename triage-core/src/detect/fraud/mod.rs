@@ -170,7 +170,7 @@ impl Detector for FraudDetector {
     fn inspect_window(&self, window: &Window<'_>, _: &mut Report) {
         match LogKind::at(window.file.path) {
             Some(LogKind::Calls) => {
-                self.calls.part(window, || CsvBook { book: Book::default(), plan: self.state().plan.clone() })
+                self.calls.part(window, || CsvBook { book: Book::default(), plan: self.state().plan.clone() });
             }
             Some(LogKind::AsteriskSecurity | LogKind::Asterisk) => self.sip.part(window, SipLog::default),
             _ => {}

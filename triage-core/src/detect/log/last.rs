@@ -21,7 +21,7 @@ const TOLD: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Last {
     /// The last login of each user id, and where the file is.
-    last: Option<(EvidencePath, Vec<Login>)>,
+    told: Option<(EvidencePath, Vec<Login>)>,
     /// Times of logins by terminal, of all rotations; and the first time of any entry.
     logins: BTreeMap<Vec<u8>, Vec<i64>>,
     count: usize,
@@ -60,7 +60,7 @@ impl Last {
 
     pub(super) fn lastlog(&mut self, file: &Swept<'_>) {
         if let Some(content) = file.content {
-            self.last = Some((file.path.clone(), lastlog::parse(file.path, content, &Limits::default()).value));
+            self.told = Some((file.path.clone(), lastlog::parse(file.path, content, &Limits::default()).value));
         }
     }
 
@@ -75,7 +75,7 @@ impl Last {
 
     /// The logins that were taken out.
     pub(super) fn findings(&self) -> Option<Finding> {
-        let (path, last) = self.last.as_ref()?;
+        let (path, last) = self.told.as_ref()?;
         let begin = self.first.filter(|_| !self.is_cut)?;
         let gone: Vec<&Login> = last
             .iter()

@@ -107,17 +107,20 @@ pub(super) fn findings(log: &Log<'_>) -> Vec<Finding> {
 }
 
 fn guessed(log: &Log<'_>, files: &[(&EvidencePath, &Panel)]) -> Option<Finding> {
-    let mut all: BTreeMap<&[u8], (u64, BTreeSet<&[u8]>, &EvidencePath, &Sample)> = BTreeMap::new();
+    let mut all: BTreeMap<&[u8], (&EvidencePath, Tries)> = BTreeMap::new();
     for (path, panel) in files {
         for (address, tries) in &panel.refused {
-            let known = all.entry(address).or_insert_with(|| (0, BTreeSet::new(), path, &tries.first));
-            known.0 += tries.count;
-            known.1.extend(tries.names.iter().map(Vec::as_slice));
+            if let Some((_, known)) = all.get_mut(address.as_slice()) {
+                known.count += tries.count;
+                known.names.extend(tries.names.iter().cloned());
+            } else {
+                all.insert(address, (path, tries.clone()));
+            }
         }
     }
-    let total: u64 = all.values().map(|tries| tries.0).sum();
-    let mut many: Vec<_> = all.into_iter().filter(|(_, tries)| tries.0 >= GUESSES).collect();
-    many.sort_by_key(|(address, tries)| (std::cmp::Reverse(tries.0), *address));
+    let total: u64 = all.values().map(|(_, tries)| tries.count).sum();
+    let mut many: Vec<_> = all.into_iter().filter(|(_, (_, tries))| tries.count >= GUESSES).collect();
+    many.sort_by_key(|(address, (_, tries))| (std::cmp::Reverse(tries.count), *address));
     let (first, _) = many.first()?;
     let foreign = many.iter().any(|(address, _)| is_foreign(address));
     let mut evidence =
@@ -125,11 +128,11 @@ fn guessed(log: &Log<'_>, files: &[(&EvidencePath, &Panel)]) -> Option<Finding> 
     if foreign {
         evidence.push(attribute("reachable", "the login answers the internet: limit it to networks of the house"));
     }
-    for (address, (count, names, path, sample)) in many.iter().take(TOLD) {
-        let names: Vec<String> = names.iter().take(NAMES).map(|name| escape(name)).collect();
-        evidence.push(attribute("source", &format!("{} ({count}): {}", escape(address), names.join(", "))));
+    for (address, (path, tries)) in many.iter().take(TOLD) {
+        let names: Vec<String> = tries.names.iter().take(NAMES).map(|name| escape(name)).collect();
+        evidence.push(attribute("source", &format!("{} ({}): {}", escape(address), tries.count, names.join(", "))));
         if address == first {
-            log.show(path, sample, &mut evidence);
+            log.show(path, &tries.first, &mut evidence);
         }
     }
     let weight = (Category::Exploitation, Severity::Low, if foreign { 40 } else { 30 });
@@ -210,7 +213,7 @@ mod tests {
     }
 
     fn told(files: &[(&str, String)]) -> Vec<String> {
-        let scene = files.iter().fold(Scene::new(), |scene, (path, text)| scene.file(*path, text.clone()));
+        let scene = files.iter().fold(Scene::new(), |scene, (path, text)| scene.file(path, text.clone()));
         ids(&scene.judge(LogDetector::new(SigmaSet::builtin())).value)
     }
 
