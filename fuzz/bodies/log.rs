@@ -3,7 +3,7 @@
 use triage_core::detect::{Detector, Detectors, FraudDetector, HostContext, LogDetector, RuleSource, SigmaSet};
 use triage_core::model::{EvidencePath, FileKind, FileMeta, Finding, Mode};
 use triage_core::parse::access_log::AccessLine;
-use triage_core::parse::asterisk_log::{AsteriskLine, QueueLine, freepbx_failure};
+use triage_core::parse::asterisk_log::{AsteriskLine, QueueLine, freepbx_failure, freepbx_success};
 use triage_core::parse::error_log::ErrorLine;
 use triage_core::parse::master_csv::CsvCall;
 use triage_core::sweep::{Swept, Visitor as _};
@@ -56,7 +56,7 @@ pub(super) fn asterisk_log(data: &[u8]) {
     let Some((&first, bytes)) = data.split_first() else { return };
     for line in bytes.split(|byte| *byte == b'\n') {
         let _ = AsteriskLine::parse(line).map(|line| line.security());
-        let _ = (QueueLine::parse(line), freepbx_failure(line), ErrorLine::parse(line));
+        let _ = (QueueLine::parse(line), freepbx_failure(line), freepbx_success(line), ErrorLine::parse(line));
     }
     let place = PLACES[usize::from(first) % PLACES.len()];
     judged(logs(), place, bytes);

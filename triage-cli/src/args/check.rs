@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct CheckArgs {
-    /// A host's root, a bundle, an archive or a disk image [default: the running host]
+    /// A host's root, a bundle, an archive, a disk image or a dump of a database [default: the running host]
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) target: Option<PathBuf>,
 

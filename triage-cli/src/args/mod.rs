@@ -279,7 +279,8 @@ pub(crate) struct VerifyArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ScanArgs {
-    /// A host's root, a folder, a bundle, an archive (tar or zip; UAC, acquire, Velociraptor, docker save) or a disk image (ext4)
+    /// A host's root, a folder, a bundle, an archive (tar or zip; UAC, acquire, Velociraptor, docker save), a disk image (ext4) or a dump
+    /// of a database (mysqldump, mariadb-dump, phpMyAdmin)
     #[arg(required = true, value_hint = ValueHint::AnyPath)]
     pub(crate) targets: Vec<PathBuf>,
 

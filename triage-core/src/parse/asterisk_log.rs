@@ -97,7 +97,16 @@ fn value<'a>(message: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 /// The address in `Authentication failure for X from 192.0.2.7` of `freepbx_security.log`, and for whom.
 pub fn freepbx_failure(message: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = find(message, b"Authentication failure for ")?;
-    let rest = message.get(at + 27..)?;
+    freepbx_login(message.get(at + 27..)?)
+}
+
+/// The same of `Authentication successful for X from 192.0.2.7`, which the portal (UCP) writes. The words begin the message: within one they may be a name
+/// that somebody typed.
+pub fn freepbx_success(message: &[u8]) -> Option<(&[u8], &[u8])> {
+    freepbx_login(message.strip_prefix(b"Authentication successful for ")?)
+}
+
+fn freepbx_login(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     // A name is the client's choice, and the address comes last.
     let (user, address) = super::line::rsplit_once(rest, b" from ")?;
     let address = address.trim_ascii();

@@ -4,7 +4,7 @@ use super::DatabaseOptions;
 use super::catalogue::{Catalogue, Place, Table, fields};
 use super::client::{Client, ClientError, Row, literal, name};
 use crate::model::{EvidencePath, Gap, GapReason, Record, escape};
-use crate::parse::database::{Event, Origin, Routine, Shape, Trigger, is_wanted};
+use crate::parse::database::{Event, Origin, Routine, Shape, Trigger, is_told_of_calls, is_wanted};
 use crate::source::Observation;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -193,7 +193,9 @@ impl Reading<'_> {
     /// Calls, the newest first. The table has no key, so the pieces go along the time, which has an index.
     fn calls(&mut self, place: &Place, table: &Table, totals: &mut Totals, sink: Sink<'_>) -> ControlFlow<()> {
         let what = format!("calls of `{}`", escape(&place.0));
-        let (Some(columns), Some(from)) = (names(table), qualified(place)) else {
+        let mut table = table.clone();
+        table.columns.retain(|(column, _)| is_told_of_calls(column));
+        let (Some(columns), Some(from)) = (names(&table), qualified(place)) else {
             return self.gap(GapReason::Unreadable, format!("{what}: names that no statement can have"), sink);
         };
         let shape = table.shape(place);

@@ -9,6 +9,7 @@ mod burst;
 mod live;
 mod number;
 mod place;
+mod plan;
 mod sip;
 mod tell;
 
@@ -23,6 +24,7 @@ use crate::parse::log_time;
 use crate::parse::master_csv::CsvCall;
 use crate::sweep::{Swept, Window};
 use book::{Book, Call};
+use plan::Plan;
 use sip::SipLog;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,6 +52,8 @@ struct State {
     /// Rows of a database, by where it was read from.
     rows: BTreeMap<EvidencePath, Book>,
     sip: BTreeMap<EvidencePath, SipLog>,
+    /// What its rows say of how this host dials.
+    plan: Plan,
     answers: Vec<AsteriskAnswer>,
     spooled: BTreeMap<EvidencePath, Vec<u8>>,
 }
@@ -57,6 +61,7 @@ struct State {
 /// The calls of one file.
 struct CsvBook {
     book: Book,
+    plan: Plan,
 }
 
 impl LineSink for CsvBook {
@@ -70,7 +75,7 @@ impl LineSink for CsvBook {
         self.book.add(&Call {
             start: time.on_its_clock(),
             src: &call.src,
-            dst: &call.dst,
+            dst: &self.plan.plain(&call.dst),
             context: &call.context,
             channel: &call.channel,
             last_app: &call.last_app,
@@ -97,11 +102,16 @@ impl FraudDetector {
         let start = time.on_its_clock();
         let offset = row.time.and_then(|utc| i32::try_from(start - utc.seconds()).ok());
         let mut state = self.state();
-        let book = state.rows.entry(row.path.clone()).or_default();
+        let State { rows, plan, .. } = &mut *state;
+        let dialled = plan.plain(row.dst.as_bytes());
+        if !rows.contains_key(&row.path) {
+            rows.insert(row.path.clone(), Book::default());
+        }
+        let Some(book) = rows.get_mut(&row.path) else { return };
         book.add(&Call {
             start,
             src: row.src.as_bytes(),
-            dst: row.dst.as_bytes(),
+            dst: &dialled,
             context: row.dcontext.as_bytes(),
             channel: row.channel.as_bytes(),
             last_app: row.lastapp.as_bytes(),
@@ -117,6 +127,7 @@ impl Detector for FraudDetector {
     fn consider(&self, record: &Record, _: &mut Report) {
         match record {
             Record::Call(call) => self.row(call),
+            Record::DatabaseRow(row) if row.from.is_current() => self.state().plan.learn(row),
             Record::AsteriskAnswer(answer) => {
                 let mut state = self.state();
                 if state.answers.len() < ANSWERS {
@@ -133,7 +144,7 @@ impl Detector for FraudDetector {
         }
         match LogKind::at(file.path) {
             Some(LogKind::Calls) => {
-                let sink = || CsvBook { book: Book::default() };
+                let sink = || CsvBook { book: Book::default(), plan: self.state().plan.clone() };
                 if let Some(read) = self.calls.file(file, sink, &mut report.gaps) {
                     self.state().books.insert(file.path.clone(), read.book);
                 }
@@ -158,7 +169,9 @@ impl Detector for FraudDetector {
 
     fn inspect_window(&self, window: &Window<'_>, _: &mut Report) {
         match LogKind::at(window.file.path) {
-            Some(LogKind::Calls) => self.calls.part(window, || CsvBook { book: Book::default() }),
+            Some(LogKind::Calls) => {
+                self.calls.part(window, || CsvBook { book: Book::default(), plan: self.state().plan.clone() });
+            }
             Some(LogKind::AsteriskSecurity | LogKind::Asterisk) => self.sip.part(window, SipLog::default),
             _ => {}
         }

@@ -258,6 +258,7 @@ impl IndicatorDetector {
         }
         let is_crontab =
             matches!(Format::at(file.path), Some(Format::SystemCrontab | Format::UserCrontab | Format::Anacrontab));
+        let is_php = content.trim_ascii_start().starts_with(b"<?");
         for (line, number) in content.strip_suffix(b"\n").unwrap_or(content).split(|&b| b == b'\n').zip(1..) {
             for (text, indicator) in &self.indicators.texts {
                 if !has_word(line, text) {
@@ -274,7 +275,7 @@ impl IndicatorDetector {
                     Evidence::Attribute { name: "indicator".into(), value: RawText::from(text.as_slice()) },
                 ];
                 let mut finding = indicator.finding(subject, evidence);
-                if let Some(why) = excuse(line) {
+                if let Some(why) = excuse(line, is_php) {
                     finding.severity = Severity::Low;
                     finding.confidence = 30;
                     finding.title = format!("{} ({why})", finding.title);
@@ -339,11 +340,14 @@ pub(super) fn has_word(line: &[u8], word: &[u8]) -> bool {
 }
 
 /// Why a line with an address of the intruder's may be a responder's.
-fn excuse(line: &[u8]) -> Option<&'static str> {
+fn excuse(line: &[u8], is_php: bool) -> Option<&'static str> {
     const BLOCKS: [&[u8]; 8] =
         [b" drop", b" reject", b"blackhole", b"unreachable", b" deny", b"prohibit", b"banip", b"ipset add"];
     let line = line.trim_ascii_start().to_ascii_lowercase();
-    if line.starts_with(b"#") || line.starts_with(b";") {
+    // What comes behind the end of a script's own language is not in its remark any more.
+    let has_end = is_php && super::find(&line, b"?>").is_some();
+    let begins: &[&[u8]] = if is_php { &[b"#", b"//", b";"] } else { &[b"#", b";"] };
+    if begins.iter().any(|begin| line.starts_with(begin)) && !has_end {
         Some("in a remark")
     } else if BLOCKS.iter().any(|word| super::find(&line, word).is_some()) {
         Some("in a rule that blocks it")
@@ -400,6 +404,30 @@ mod tests {
         let scene = Scene::new().file("/var/www/html/a.php", content).file("/var/www/html/b.php", "<?php exit;\n");
         assert_eq!(ids(&scene.judge(detector()).value), ["X-1 high"]);
         assert!(matches!(add(&GOOD.replace("texts: [abcdef]", "md5: [abc]")), Err(IndicatorError::Indicator { .. })));
+    }
+
+    #[test]
+    fn an_address_in_a_remark_is_low_in_every_language_that_has_such_remarks() {
+        use super::super::testing::{Scene, ids};
+        let told = |path: &str, text: &str| {
+            ids(&Scene::new()
+                .file(path, text)
+                .judge(IndicatorDetector::new(Arc::new(Indicators::builtin().unwrap())))
+                .value)
+        };
+        let low = ["TR-IOC-0101 low"];
+        assert_eq!(told("/etc/freepbx.conf", "<?php\n// was 45.95.147.178\n"), low);
+        assert_eq!(told("/etc/freepbx.conf", "<?php\n  # was 45.95.147.178\n"), low);
+        assert_eq!(told("/etc/asterisk/sip_custom.conf", "; was 45.95.147.178\n"), low);
+        for (path, text) in [
+            ("/etc/freepbx.conf", "<?php\n$x = 'http://45.95.147.178/x'; // y\n"),
+            // A remark of PHP ends where PHP does, and elsewhere two slashes begin none.
+            ("/etc/freepbx.conf", "<?php\n// ?><?php f('http://45.95.147.178/x');\n"),
+            ("/etc/freepbx.conf", "<?php\n# ?><?php f('http://45.95.147.178/x');\n"),
+            ("/etc/asterisk/sip_custom.conf", "//45.95.147.178\n"),
+        ] {
+            assert_eq!(told(path, text), ["TR-IOC-0101 critical"], "{text}");
+        }
     }
 
     #[test]

@@ -8,7 +8,9 @@
 mod feed;
 mod gone;
 mod hits;
+mod last;
 mod login;
+mod panel;
 mod rhythm;
 mod scan;
 mod script_use;
@@ -51,6 +53,8 @@ pub struct LogDetector {
 struct State {
     files: BTreeMap<EvidencePath, Facts>,
     seen: BTreeMap<EvidencePath, Seen>,
+    /// Who logged in last, by two files that have to agree.
+    last: last::Last,
     /// Configuration of what writes logs.
     writers: BTreeSet<&'static str>,
 }
@@ -135,7 +139,12 @@ impl Detector for LogDetector {
             self.state().writers.insert(name);
         }
         match Format::at(file.path) {
-            Some(Format::Utmp) => zeroed(file, report),
+            Some(Format::Utmp) => {
+                zeroed(file, report);
+                self.state().last.wtmp(file);
+            }
+            Some(Format::Lastlog) => self.state().last.lastlog(file),
+            Some(Format::Passwd) => self.state().last.passwd(file),
             Some(Format::Journal) => self.journal(file, report),
             _ => {}
         }
@@ -183,9 +192,11 @@ impl Detector for LogDetector {
             found.extend(gone::times(&log));
             found.extend(gone::files(&log, &state.seen, latest(&state.seen, &name)));
             found.extend(logins(&log));
+            found.extend(panel::findings(&log));
             report.gaps.extend(unread(&log));
         }
         found.extend(absent(&state, host));
+        found.extend(state.last.findings());
         let offsets = state.files.values().flat_map(|facts| &facts.offsets).copied();
         self.offsets.lock().unwrap_or_else(PoisonError::into_inner).extend(offsets);
         let mut used = BTreeMap::new();

@@ -3,6 +3,7 @@
 use super::feed::LineSink;
 use super::hits::{Answer, Hits, Sample};
 use super::login::Logins;
+use super::panel::Panel;
 use super::rhythm::Rhythm;
 use super::script_use::Programs;
 use super::session::Sessions;
@@ -28,6 +29,7 @@ pub(super) struct Facts {
     pub(super) programs: Programs,
     pub(super) rhythm: Rhythm,
     pub(super) logins: Logins,
+    pub(super) panel: Panel,
     /// How far the server's clock was ahead of UTC, from when on.
     pub(super) offsets: Vec<(i64, i32)>,
 }
@@ -55,6 +57,7 @@ impl Scan {
             programs: Programs::default(),
             rhythm: Rhythm::default(),
             logins: Logins::default(),
+            panel: Panel::default(),
             offsets: Vec::new(),
         };
         Self { rules, path, facts, candidates: Vec::new(), decoded: Decoded::default() }
@@ -126,6 +129,9 @@ impl Scan {
         }
         if matches!(kind, LogKind::Auth | LogKind::Syslog) {
             facts.logins.see(&self.path, number, text);
+        }
+        if kind == LogKind::FreepbxSecurity {
+            facts.panel.see(number, text);
         }
         self.rules.candidates(kind, &[text], &mut self.candidates);
         if self.candidates.is_empty() {

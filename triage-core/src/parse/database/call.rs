@@ -33,26 +33,34 @@ const FIELDS: [&str; 22] = [
     "start",
 ];
 
+/// Says whether a column of the table is told of a call.
+pub(crate) fn is_told(column: &[u8]) -> bool {
+    FIELDS.iter().any(|field| field.as_bytes().eq_ignore_ascii_case(column))
+}
+
 impl Columns {
     pub(super) fn new(place: &dyn Fn(&[u8]) -> Option<usize>) -> Self {
         Self(FIELDS.map(|name| place(name.as_bytes())))
     }
 
-    pub(super) fn call(&self, origin: &Origin<'_>, values: &[Option<Vec<u8>>]) -> CallRecord {
-        let bytes = |field: usize| -> &[u8] {
+    /// The call of a row, whose values it takes: there are millions of rows.
+    pub(super) fn call(&self, origin: &Origin<'_>, values: &mut [Option<Vec<u8>>]) -> CallRecord {
+        let mut bytes = |field: usize| -> Vec<u8> {
             let place = self.0.get(field).copied().flatten();
-            place.and_then(|at| values.get(at)).and_then(Option::as_deref).unwrap_or_default()
+            place.and_then(|at| values.get_mut(at)).and_then(Option::take).unwrap_or_default()
         };
-        let text = |field| RawText::from(bytes(field));
+        let (start, date) = (bytes(21), bytes(0));
+        let seconds = [9, 10].map(|field| number(&bytes(field)));
+        let mut text = |field| RawText::from(bytes(field));
         let mut call = CallRecord::at(origin.path.clone());
         call.from = Some(origin.from);
-        call.calldate = if bytes(0).is_empty() { text(21) } else { text(0) };
+        call.calldate = if date.is_empty() { start } else { date }.into();
         if let Some((time, note)) = origin.zone.and_then(|zone| zone.resolve(call.calldate.as_bytes())) {
             (call.time, call.time_note) = (Some(time), note);
         }
         (call.clid, call.src, call.dst, call.dcontext) = (text(1), text(2), text(3), text(4));
         (call.channel, call.dstchannel, call.lastapp, call.lastdata) = (text(5), text(6), text(7), text(8));
-        (call.duration_seconds, call.billable_seconds) = (number(bytes(9)), number(bytes(10)));
+        [call.duration_seconds, call.billable_seconds] = seconds;
         (call.disposition, call.amaflags, call.accountcode) = (text(11), text(12), text(13));
         (call.uniqueid, call.userfield, call.did) = (text(14), text(15), text(16));
         (call.outbound_cnum, call.linkedid, call.sequence) = (text(17), text(18), text(19));

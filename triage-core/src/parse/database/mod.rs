@@ -14,6 +14,7 @@ use crate::model::{
 use crate::parse::local_time::LocalZone;
 use std::borrow::Cow;
 
+pub(crate) use call::is_told as is_told_of_calls;
 pub(crate) use program::{Event, Function, Plugin, Routine, Trigger, is_servers_own};
 
 /// The longest value that is kept, in bytes; the rest of a longer one is left out, and the record's reader sees it by the length.
@@ -239,7 +240,7 @@ impl Shape {
         match &self.kind {
             Kind::Unwanted => None,
             Kind::Calls(columns) => {
-                let mut call = columns.call(origin, &values);
+                let mut call = columns.call(origin, &mut values);
                 call.line = line;
                 call.table = [self.database.as_bytes(), b".", self.table.as_bytes()].concat().into();
                 Some(Record::Call(Box::new(call)))
