@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 
 impl Execution<'_> {
     pub(super) fn live_step(&mut self, step: &Step, action: &LiveAction) -> Result<StepOutcome, Halt> {
-        let now = match observe_live(&self.session, action) {
-            Ok(now) => now,
+        let (host, now) = match observe_live(&self.session, action) {
+            Ok(seen) => seen,
             Err(obstacle) => return Ok(refused(step, result_of(obstacle))),
         };
         match decide(step, &State::Live(now.clone()), None, self.session.saved.as_ref()) {
@@ -24,9 +24,6 @@ impl Execution<'_> {
             Ok(_) => {}
             Err(obstacle) => return Ok(refused(step, result_of(obstacle))),
         }
-        // What cannot be looked at is no longer here: `observe_live` has answered.
-        let target = self.session.target;
-        let Some(host) = target.living() else { return Ok(refused(step, StepResult::Blocked { why: String::new() })) };
 
         // ORDER: the copies are on the device before the intent is, and the intent before anything is changed.
         let mut kept = Vec::new();

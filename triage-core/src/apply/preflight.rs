@@ -1,5 +1,6 @@
 //! Looking at everything before anything is changed.
 
+use super::living::LivingHost;
 use super::run::Session;
 use super::target::{NoSlot, Sight, Slot, inode_of_state};
 use super::{ApplyError, Refusal, StepEvent};
@@ -75,10 +76,13 @@ fn check_undo(step: &Step, action: &LiveAction, saved: Option<&Run>) -> Result<(
     }
 }
 
-/// Looks at what a step on the running host is about.
-pub(super) fn observe_live(session: &Session<'_>, action: &LiveAction) -> Result<LiveState, Obstacle> {
-    let Some(host) = session.target.living() else { return Err(Obstacle::Blocked(NOT_RUNNING.to_owned())) };
-    host.observe(action).map_err(Obstacle::Blocked)
+/// Looks at what a step on the running host is about; gives the host, too.
+pub(super) fn observe_live<'a>(
+    session: &Session<'a>,
+    action: &LiveAction,
+) -> Result<(&'a LivingHost, LiveState), Obstacle> {
+    let host = session.target.living().ok_or_else(|| Obstacle::Blocked(NOT_RUNNING.to_owned()))?;
+    Ok((host, host.observe(action).map_err(Obstacle::Blocked)?))
 }
 
 /// A plan file lies where others may write. What is put back must be what the journal of the original run says, or a forged
@@ -212,7 +216,7 @@ fn preflight_live(
     let Action::Live(action) = &step.action else { return Ok(()) };
     let now = match alive.remove(object) {
         Some(now) => now,
-        None => observe_live(session, action)?,
+        None => observe_live(session, action)?.1,
     };
     let change = decide(step, &State::Live(now.clone()), None, session.saved.as_ref())?;
     let after = if change == Change::Nothing { now } else { action.predict(&now) };
