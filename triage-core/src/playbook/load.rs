@@ -302,6 +302,20 @@ fn check_value(name: &str, text: &str) -> Result<(), (String, Option<String>)> {
             format!("`{shown}` is no login shell"),
             Some("its path from the root: `/usr/sbin/nologin`".to_owned()),
         )),
+        "verb" => {
+            const VERBS: [&str; 6] = ["stop", "start", "restart", "reload", "enable", "disable"];
+            if VERBS.contains(&text) {
+                return Ok(());
+            }
+            Err((format!("nothing called `{shown}` is asked of a service"), suggestion(text, &VERBS)))
+        }
+        "command" | "undo" if !text.trim_start().trim_start_matches('\'').starts_with('/') => Err((
+            format!("`{shown}` does not begin with a program from the root"),
+            Some("its whole path: `/usr/sbin/fwconsole reload`".to_owned()),
+        )),
+        "limit" if !text.parse().is_ok_and(|seconds: u64| (1..=3600).contains(&seconds)) => {
+            Err((format!("`{shown}` is no time limit"), Some("a number of seconds from 1 to 3600".to_owned())))
+        }
         _ => Ok(()),
     }
 }

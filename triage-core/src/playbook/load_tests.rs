@@ -173,6 +173,43 @@ fn an_action_that_cannot_take_the_subject_is_refused() {
     assert!(text.contains("this selects account subjects, which `quarantine_file` cannot take"), "{text}");
 }
 
+/// A playbook of one step on the running host.
+fn living(step: &str) -> Result<Playbook, PlaybookError> {
+    let head =
+        "format_version: 1\nname: t\ntitle: t\nsteps:\n  - id: a\n    title: t\n    phase: verify\n    risk: low\n";
+    Playbook::load("test.yaml", &format!("{head}{step}"))
+}
+
+#[test]
+fn what_is_wrong_with_a_step_on_the_running_host_is_told_when_it_is_loaded() {
+    for (step, wanted) in [
+        (
+            "    for_each: findings\n    action: control_service\n    with: {unit: x, verb: resart}\n",
+            "did you mean `restart`?",
+        ),
+        ("    for_each: findings\n    action: control_service\n    with: {unit: x}\n", "needs `verb`"),
+        (
+            "    for_each: findings\n    action: run_command\n    with: {command: fwconsole reload, undo: /bin/true}\n",
+            "from the root",
+        ),
+        (
+            "    for_each: findings\n    action: run_command\n    with: {command: /bin/true, limit: 0, undo: /bin/true}\n",
+            "1 to 3600",
+        ),
+        ("    for_each: findings\n    action: run_command\n    with: {command: /bin/true}\n", "`undo`"),
+        ("    for_each: findings\n    action: kill_process\n    irreversible: true\n", "takes"),
+        (
+            "    for_each: findings.filter(f, f.subject.type == \"process\")\n    action: kill_process\n",
+            "irreversible: true",
+        ),
+    ] {
+        let error = living(step).unwrap_err().to_string();
+        assert!(error.contains(wanted), "{step}: {error}");
+    }
+    let good = "    for_each: findings.filter(f, f.subject.type == \"process\")\n    action: kill_process\n    irreversible: true\n";
+    assert!(living(good).unwrap().steps.iter().all(|step| step.is_irreversible));
+}
+
 #[test]
 fn steps_that_are_not_there_or_run_later_cannot_be_required() {
     let text = refused("requires: [shells]", "requires: [shels]");
